@@ -1,0 +1,79 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/riverqueue/river"
+)
+
+// errNoJobs says that a job was enqueued before [DB.NewJobs].
+var errNoJobs = errors.New("store: no job queue yet")
+
+const (
+	// JobTimeout bounds one run of a job. Jobs are short steps that put
+	// themselves off; none waits inside.
+	JobTimeout = time.Minute
+	// rescueAfter is when a job whose process died is handed to another. It
+	// must be longer than any run, or a job would run twice at once.
+	rescueAfter = 2 * time.Minute
+	// clearEvery is how often expired rows are cleared.
+	clearEvery = 10 * time.Minute
+)
+
+// Jobs is the running queue of this process.
+type Jobs struct{ client jobClient }
+
+// NewJobs prepares the job queue with its workers; call it once, before
+// anything enqueues. The store adds a worker of its own that clears expired
+// rows. Nothing is worked until Start.
+func (db *DB) NewJobs(workers *river.Workers, maxWorkers int) (*Jobs, error) {
+	river.AddWorker(workers, &clearWorker{db: db})
+	client, err := db.newJobs(&river.Config{
+		Logger:               quiet(db.log),
+		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: maxWorkers}},
+		Workers:              workers,
+		JobTimeout:           JobTimeout,
+		RescueStuckJobsAfter: rescueAfter,
+		PeriodicJobs: []*river.PeriodicJob{
+			river.NewPeriodicJob(river.PeriodicInterval(clearEvery), func() (river.JobArgs, *river.InsertOpts) {
+				return clearArgs{}, &river.InsertOpts{MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByPeriod: clearEvery}}
+			}, &river.PeriodicJobOpts{RunOnStart: true}),
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Jobs{client: client}, nil
+}
+
+// Start begins to work jobs until Stop. It returns once the queue runs.
+func (j *Jobs) Start(ctx context.Context) error { return j.client.Start(ctx) }
+
+// Stop lets running jobs end; when ctx ends first, it cancels them and waits a
+// moment more. A cancelled job is run again later.
+func (j *Jobs) Stop(ctx context.Context) error {
+	err := j.client.Stop(ctx)
+	if err == nil {
+		return nil
+	}
+	hard, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	return errors.Join(err, j.client.StopAndCancel(hard))
+}
+
+// clearArgs is the job that clears expired rows.
+type clearArgs struct{}
+
+func (clearArgs) Kind() string { return "clear_expired" }
+
+type clearWorker struct {
+	river.WorkerDefaults[clearArgs]
+	db *DB
+}
+
+func (w *clearWorker) Work(ctx context.Context, _ *river.Job[clearArgs]) error {
+	_, err := w.db.ClearExpired(ctx)
+	return err
+}

@@ -1,0 +1,194 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"azts.internal/portal/internal/access"
+	"azts.internal/portal/session"
+)
+
+const sessionColumns = "id, authority, subject, issuer, sid, session_state, sealed, device, created_at, last_seen_at, expires_at, ends_at"
+
+func scanSession(r row) (session.Record, error) {
+	var rec session.Record
+	var id []byte
+	var created, seen, expires, ends int64
+	err := r.Scan(&id, &rec.Person.Authority, &rec.Person.Subject, &rec.Issuer, &rec.SID, &rec.SessionState,
+		&rec.Sealed, &rec.Device, &created, &seen, &expires, &ends)
+	if errors.Is(err, ErrNotFound) {
+		return rec, session.ErrNotFound
+	}
+	if err != nil {
+		return rec, fmt.Errorf("store: session: %w", err)
+	}
+	if rec.ID, err = sessionID(id); err != nil {
+		return rec, err
+	}
+	rec.CreatedAt, rec.LastSeenAt = fromMicros(created), fromMicros(seen)
+	rec.ExpiresAt, rec.EndsAt = fromMicros(expires), fromMicros(ends)
+	return rec, nil
+}
+
+func sessionID(b []byte) (session.ID, error) {
+	if len(b) != len(session.ID{}) {
+		return session.ID{}, fmt.Errorf("store: session id of %d bytes", len(b))
+	}
+	return session.ID(b), nil
+}
+
+// CreateSession implements session.Records.
+func (db *DB) CreateSession(ctx context.Context, rec session.Record, replaces *session.ID) error {
+	return db.inTx(ctx, func(t tx) error {
+		if replaces != nil {
+			if _, err := t.exec(ctx, "DELETE FROM sessions WHERE id = $1", replaces[:]); err != nil {
+				return fmt.Errorf("store: replacing a session: %w", err)
+			}
+		}
+		_, err := t.exec(ctx, "INSERT INTO sessions ("+sessionColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+			rec.ID[:], rec.Person.Authority, rec.Person.Subject, rec.Issuer, rec.SID, rec.SessionState, rec.Sealed, rec.Device,
+			micros(rec.CreatedAt), micros(rec.LastSeenAt), micros(rec.ExpiresAt), micros(rec.EndsAt))
+		if err != nil {
+			return fmt.Errorf("store: creating a session: %w", err)
+		}
+		return nil
+	})
+}
+
+// LoadSession implements session.Records.
+func (db *DB) LoadSession(ctx context.Context, id session.ID, now time.Time) (session.Record, error) {
+	return scanSession(db.queryRow(ctx, "SELECT "+sessionColumns+" FROM sessions WHERE id = $1 AND ends_at > $2", id[:], micros(now)))
+}
+
+// TouchSession implements session.Records.
+func (db *DB) TouchSession(ctx context.Context, id session.ID, lastSeenAt, endsAt time.Time) error {
+	// Only ever forward: two requests may arrive in the other order.
+	_, err := db.exec(ctx, "UPDATE sessions SET last_seen_at = $1, ends_at = $2 WHERE id = $3 AND last_seen_at < $1",
+		micros(lastSeenAt), micros(endsAt), id[:])
+	if err != nil {
+		return fmt.Errorf("store: touching a session: %w", err)
+	}
+	return nil
+}
+
+// DeleteSession implements session.Records.
+func (db *DB) DeleteSession(ctx context.Context, id session.ID) (bool, error) {
+	n, err := db.exec(ctx, "DELETE FROM sessions WHERE id = $1", id[:])
+	if err != nil {
+		return false, fmt.Errorf("store: deleting a session: %w", err)
+	}
+	return n > 0, nil
+}
+
+// DeleteSessionsBySID implements session.Records.
+func (db *DB) DeleteSessionsBySID(ctx context.Context, issuer, sid string) ([]session.ID, error) {
+	if sid == "" {
+		return nil, nil // or every session without one would end
+	}
+	// The two indexes are partial; each half names its condition so that it is used.
+	return db.deleteSessions(ctx, "(sid = $1 AND sid <> '' OR session_state = $1 AND session_state <> '') AND ($2 = '' OR issuer = $2)", sid, issuer)
+}
+
+// DeleteSessionsOfSubject implements session.Records.
+func (db *DB) DeleteSessionsOfSubject(ctx context.Context, person access.PersonID) ([]session.ID, error) {
+	return db.deleteSessions(ctx, "authority = $1 AND subject = $2", person.Authority, person.Subject)
+}
+
+func (db *DB) deleteSessions(ctx context.Context, where string, args ...any) ([]session.ID, error) {
+	var ids []session.ID
+	err := db.inTx(ctx, func(t tx) error {
+		r, err := t.query(ctx, "DELETE FROM sessions WHERE "+where+" RETURNING id", args...)
+		ids, err = collect(r, err, scanID)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store: ending sessions: %w", err)
+	}
+	return ids, nil
+}
+
+func scanID(r row) (session.ID, error) {
+	var b []byte
+	if err := r.Scan(&b); err != nil {
+		return session.ID{}, err
+	}
+	return sessionID(b)
+}
+
+// SessionsOf implements session.Records.
+func (db *DB) SessionsOf(ctx context.Context, person access.PersonID, now time.Time, limit int) ([]session.Record, error) {
+	r, err := db.query(ctx, "SELECT "+sessionColumns+" FROM sessions WHERE authority = $1 AND subject = $2 AND ends_at > $3 ORDER BY last_seen_at DESC LIMIT $4",
+		person.Authority, person.Subject, micros(now), limit)
+	return collect(r, err, scanSession)
+}
+
+// liveChunk is how many ids one query asks for; a short list is padded by
+// repeating its last, so that there is one statement to prepare.
+const liveChunk = 100
+
+var liveQuery = func() string {
+	marks := make([]string, liveChunk)
+	for i := range marks {
+		marks[i] = fmt.Sprintf("$%d", i+2)
+	}
+	return "SELECT id FROM sessions WHERE ends_at > $1 AND id IN (" + strings.Join(marks, ", ") + ")"
+}()
+
+// LiveSessions implements session.Records.
+func (db *DB) LiveSessions(ctx context.Context, ids []session.ID, now time.Time) ([]session.ID, error) {
+	var live []session.ID
+	for start := 0; start < len(ids); start += liveChunk {
+		args := make([]any, 0, liveChunk+1)
+		args = append(args, micros(now))
+		for i := range liveChunk {
+			args = append(args, ids[min(start+i, len(ids)-1)][:])
+		}
+		r, err := db.query(ctx, liveQuery, args...)
+		some, err := collect(r, err, scanID)
+		if err != nil {
+			return nil, fmt.Errorf("store: live sessions: %w", err)
+		}
+		live = append(live, some...)
+	}
+	return live, nil
+}
+
+// UseOnce implements session.Records.
+func (db *DB) UseOnce(ctx context.Context, value string, until time.Time) (bool, error) {
+	digest := sha256.Sum256([]byte(value))
+	n, err := db.exec(ctx, "INSERT INTO used_values (digest, until) VALUES ($1, $2) ON CONFLICT DO NOTHING", digest[:], micros(until))
+	if err != nil {
+		return false, fmt.Errorf("store: using a value once: %w", err)
+	}
+	return n == 1, nil
+}
+
+// clearLimit bounds one clearing step, so that no transaction holds up sign-ins.
+const clearLimit = 1000
+
+// ClearExpired removes sessions that ended and used values nobody needs to
+// remember, in small steps, and returns how many rows went.
+func (db *DB) ClearExpired(ctx context.Context) (int64, error) {
+	var total int64
+	now := micros(db.now())
+	for _, query := range []string{
+		"DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE ends_at <= $1 LIMIT $2)",
+		"DELETE FROM used_values WHERE digest IN (SELECT digest FROM used_values WHERE until <= $1 LIMIT $2)",
+	} {
+		for {
+			n, err := db.exec(ctx, query, now, clearLimit)
+			total += n
+			if err != nil {
+				return total, fmt.Errorf("store: clearing expired rows: %w", err)
+			}
+			if n < clearLimit {
+				break
+			}
+		}
+	}
+	return total, nil
+}

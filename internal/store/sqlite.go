@@ -1,0 +1,242 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/pressly/goose/v3"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivermigrate"
+	_ "modernc.org/sqlite" // the driver "sqlite"
+)
+
+// sqliteDB is SQLite: one connection that writes, since SQLite has one writer
+// at a time and waiting in Go is cheaper and fairer than SQLITE_BUSY, and a few
+// that only read.
+type sqliteDB struct {
+	write, read *sql.DB
+	writeStmts  statements
+	readStmts   statements
+	jobs        *river.Client[*sql.Tx]
+	log         *slog.Logger
+}
+
+func openSQLite(path string, log *slog.Logger) (*sqliteDB, error) {
+	if path == "" {
+		return nil, errors.New("store: sqlite: the path is missing")
+	}
+	if path == ":memory:" || strings.Contains(path, "?") {
+		return nil, errors.New("store: sqlite: a plain file path is wanted")
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("store: sqlite: %w", err)
+	}
+	// SQLite would make the file with the permissions of the umask.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("store: sqlite: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return nil, fmt.Errorf("store: sqlite: %w", err)
+	}
+	dsn := func(extra string) string {
+		u := url.URL{Scheme: "file", Path: path, RawQuery: "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)" +
+			"&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)" + extra}
+		return u.String()
+	}
+	write, err := sql.Open("sqlite", dsn("&_txlock=immediate"))
+	if err != nil {
+		return nil, fmt.Errorf("store: sqlite: %w", err)
+	}
+	write.SetMaxOpenConns(1)
+	read, err := sql.Open("sqlite", dsn("&_pragma=query_only(1)"))
+	if err != nil {
+		return nil, errors.Join(err, write.Close())
+	}
+	readers := max(2, runtime.GOMAXPROCS(0))
+	read.SetMaxOpenConns(readers)
+	read.SetMaxIdleConns(readers)
+	db := &sqliteDB{write: write, read: read, log: log}
+	db.writeStmts.db, db.readStmts.db = write, read
+	return db, nil
+}
+
+func (db *sqliteDB) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	stmt, err := db.writeStmts.get(ctx, query)
+	if err != nil {
+		return 0, err
+	}
+	return affected(stmt.ExecContext(ctx, args...))
+}
+
+func (db *sqliteDB) query(ctx context.Context, query string, args ...any) (rows, error) {
+	stmt, err := db.readStmts.get(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	r, err := stmt.QueryContext(ctx, args...)
+	if err != nil {
+		return nil, err
+	}
+	return sqlRows{r}, nil
+}
+
+func (db *sqliteDB) queryRow(ctx context.Context, query string, args ...any) row {
+	stmt, err := db.readStmts.get(ctx, query)
+	if err != nil {
+		return failedRow{err}
+	}
+	return sqlRow{stmt.QueryRowContext(ctx, args...)}
+}
+
+func (db *sqliteDB) inTx(ctx context.Context, do func(tx) error) error {
+	t, err := db.write.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := do(&sqliteTx{Tx: t, db: db}); err != nil {
+		return errors.Join(err, t.Rollback())
+	}
+	return t.Commit()
+}
+
+// lock does nothing: a SQLite file belongs to one process, whose callers
+// exclude each other in memory.
+func (db *sqliteDB) lock(context.Context, string) (func(), error) { return func() {}, nil }
+
+func (db *sqliteDB) ping(ctx context.Context) error {
+	var one int
+	return db.queryRow(ctx, "SELECT 1 FROM (SELECT count(*) FROM used_values WHERE digest = x'')").Scan(&one)
+}
+
+func (db *sqliteDB) close() error {
+	return errors.Join(db.readStmts.close(), db.writeStmts.close(), db.read.Close(), db.write.Close())
+}
+
+func (db *sqliteDB) migrate(ctx context.Context) error {
+	files, err := fs.Sub(migrations, "migrations/sqlite")
+	if err != nil {
+		return err
+	}
+	provider, err := goose.NewProvider(goose.DialectSQLite3, db.write, files, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return err
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return err
+	}
+	river, err := rivermigrate.New(riversqlite.New(db.write), &rivermigrate.Config{Logger: quiet(db.log)})
+	if err != nil {
+		return err
+	}
+	_, err = river.Migrate(ctx, rivermigrate.DirectionUp, nil)
+	return err
+}
+
+func (db *sqliteDB) newJobs(config *river.Config) (jobClient, error) {
+	client, err := river.NewClient(riversqlite.New(db.write), config)
+	if err != nil {
+		return nil, err
+	}
+	db.jobs = client
+	return client, nil
+}
+
+type sqliteTx struct {
+	*sql.Tx
+	db *sqliteDB
+}
+
+func (t *sqliteTx) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	return affected(t.ExecContext(ctx, dollars(query), args...))
+}
+
+func (t *sqliteTx) query(ctx context.Context, query string, args ...any) (rows, error) {
+	r, err := t.QueryContext(ctx, dollars(query), args...)
+	if err != nil {
+		return nil, err
+	}
+	return sqlRows{r}, nil
+}
+
+func (t *sqliteTx) queryRow(ctx context.Context, query string, args ...any) row {
+	return sqlRow{t.QueryRowContext(ctx, dollars(query), args...)}
+}
+
+func (t *sqliteTx) enqueue(ctx context.Context, args river.JobArgs, opts *river.InsertOpts) error {
+	if t.db.jobs == nil {
+		return errNoJobs
+	}
+	_, err := t.db.jobs.InsertTx(ctx, t.Tx, args, opts)
+	return err
+}
+
+// statements keeps one prepared statement per query text: preparing costs more
+// than running. The texts are constants of this package, so it stays small.
+type statements struct {
+	db *sql.DB
+	m  sync.Map // query → *sql.Stmt
+}
+
+func (s *statements) get(ctx context.Context, query string) (*sql.Stmt, error) {
+	if stmt, ok := s.m.Load(query); ok {
+		return stmt.(*sql.Stmt), nil
+	}
+	stmt, err := s.db.PrepareContext(ctx, dollars(query))
+	if err != nil {
+		return nil, err
+	}
+	if earlier, loaded := s.m.LoadOrStore(query, stmt); loaded {
+		return earlier.(*sql.Stmt), stmt.Close()
+	}
+	return stmt, nil
+}
+
+func (s *statements) close() error {
+	var err error
+	s.m.Range(func(_, stmt any) bool {
+		err = errors.Join(err, stmt.(*sql.Stmt).Close())
+		return true
+	})
+	return err
+}
+
+// dollars turns $1 into SQLite's ?1; no query here has a dollar elsewhere.
+func dollars(query string) string { return strings.ReplaceAll(query, "$", "?") }
+
+func affected(result sql.Result, err error) (int64, error) {
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+type sqlRows struct{ *sql.Rows }
+
+func (r sqlRows) Close() { _ = r.Rows.Close() } // Err has told what was wrong
+
+type sqlRow struct{ *sql.Row }
+
+func (r sqlRow) Scan(dest ...any) error {
+	err := r.Row.Scan(dest...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotFound
+	}
+	return err
+}
+
+type failedRow struct{ err error }
+
+func (r failedRow) Scan(...any) error { return r.err }

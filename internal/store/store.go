@@ -1,0 +1,126 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/riverqueue/river"
+)
+
+// ErrNotFound says that there is no such row.
+var ErrNotFound = errors.New("store: not found")
+
+// row is the one row a query expects; Scan returns [ErrNotFound] when there is none.
+type row interface {
+	Scan(dest ...any) error
+}
+
+// rows is the answer of a query with any number of rows.
+type rows interface {
+	Next() bool
+	Scan(dest ...any) error
+	Err() error
+	Close()
+}
+
+// conn runs queries, in a transaction or on its own.
+type conn interface {
+	exec(ctx context.Context, query string, args ...any) (affected int64, err error)
+	query(ctx context.Context, query string, args ...any) (rows, error)
+	queryRow(ctx context.Context, query string, args ...any) row
+}
+
+// tx is a transaction that can also enqueue a job.
+type tx interface {
+	conn
+	enqueue(ctx context.Context, args river.JobArgs, opts *river.InsertOpts) error
+}
+
+// backend is one of the two databases.
+type backend interface {
+	conn
+	inTx(ctx context.Context, do func(tx) error) error
+	lock(ctx context.Context, name string) (unlock func(), err error)
+	migrate(ctx context.Context) error
+	newJobs(config *river.Config) (jobClient, error)
+	ping(ctx context.Context) error
+	close() error
+}
+
+// jobClient is what River's client is to us, whatever its transaction type.
+type jobClient interface {
+	Start(ctx context.Context) error
+	Stop(ctx context.Context) error
+	StopAndCancel(ctx context.Context) error
+}
+
+// DB is an open database. It is safe for concurrent use.
+type DB struct {
+	backend
+	log *slog.Logger
+	now func() time.Time
+}
+
+// Open opens the database that url names, "sqlite:PATH" or "postgres://…", and
+// brings its schema up to date. A SQLite file is made if it is missing,
+// readable by its owner only.
+func Open(ctx context.Context, url string, now func() time.Time, log *slog.Logger) (*DB, error) {
+	var b backend
+	var err error
+	switch {
+	case strings.HasPrefix(url, "sqlite:"):
+		b, err = openSQLite(strings.TrimPrefix(url, "sqlite:"), log)
+	case strings.HasPrefix(url, "postgres://"), strings.HasPrefix(url, "postgresql://"):
+		b, err = openPostgres(ctx, url, log)
+	default:
+		return nil, errors.New("store: the database URL begins with neither sqlite: nor postgres://")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := b.migrate(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("store: bringing the schema up to date: %w", err), b.close())
+	}
+	return &DB{backend: b, log: log, now: now}, nil
+}
+
+// Close closes the database. Stop the jobs first.
+func (db *DB) Close() error { return db.close() }
+
+// Ping reports whether the database answers.
+func (db *DB) Ping(ctx context.Context) error { return db.ping(ctx) }
+
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+func fromMicros(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}
+
+// collect reads all rows with scan and closes them.
+func collect[T any](r rows, err error, scan func(row) (T, error)) ([]T, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	var out []T
+	for r.Next() {
+		v, err := scan(r)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, r.Err()
+}
