@@ -1,0 +1,141 @@
+package session
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"azts.internal/portal/internal/apperr"
+)
+
+const (
+	flowPrefix = "__Host-flow-"
+	// FlowAge is how long a person has to finish at the provider.
+	FlowAge = 10 * time.Minute
+	// maxFlows is how many tabs can be signing in at once; cookies of more
+	// would outgrow the header limits of proxies.
+	maxFlows = 4
+)
+
+// Flow is a visit to the authorization endpoint that has not come back yet. It
+// lives in a cookie of its own, sealed, and nowhere else.
+type Flow struct {
+	// Purpose is what the visit is for: "sign-in", or the name of an
+	// authorization that a signed-in person was sent for.
+	Purpose      string    `json:"p"`
+	Nonce        string    `json:"n"`
+	Verifier     string    `json:"v"` // PKCE code_verifier
+	ResponseType string    `json:"t"`
+	Scopes       []string  `json:"s"`
+	ReturnTo     string    `json:"r"`           // a local path
+	SteppedUp    bool      `json:"u,omitempty"` // MFA was demanded
+	Session      ID        `json:"i,omitzero"`  // for a purpose other than sign-in: whose visit it is
+	StartedAt    time.Time `json:"at"`
+}
+
+// newSecret returns 256 random bits in base64url: 43 characters.
+func newSecret() string {
+	var b [32]byte
+	rand.Read(b[:]) // never fails (crypto/rand)
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// flowCookie names the cookie of a state without repeating the state.
+func flowCookie(state string) string {
+	sum := sha256.Sum256([]byte(state))
+	return flowPrefix + base64.RawURLEncoding.EncodeToString(sum[:12])
+}
+
+func setFlowCookie(w http.ResponseWriter, name, value string, maxAge int) {
+	// None: the answer comes as a POST from the provider's site, and only
+	// such cookies come along (entra.md §2.4).
+	http.SetCookie(w, &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: maxAge,
+		Secure: true, HttpOnly: true, SameSite: http.SameSiteNoneMode})
+}
+
+// StartFlow fills in nonce, verifier and time, seals the flow in a cookie and
+// returns its state. Of several flows in one browser the oldest goes when there
+// are too many.
+func (s *Store) StartFlow(w http.ResponseWriter, r *http.Request, flow Flow) (state string, started Flow, err error) {
+	state = newSecret()
+	flow.Nonce, flow.Verifier, flow.StartedAt = newSecret(), newSecret(), s.options.Now()
+	plain, err := json.Marshal(flow)
+	if err != nil {
+		return "", Flow{}, fmt.Errorf("session: flow: %w", err)
+	}
+	s.dropOldFlows(w, r)
+	name := flowCookie(state)
+	// The time stands before the seal as well, so that the oldest can be found
+	// without the state; inside the seal it is what counts.
+	value := fmt.Sprintf("%d.%s", flow.StartedAt.Unix(), s.keys.SealText(plain, name+"/"+state))
+	setFlowCookie(w, name, value, int(FlowAge/time.Second))
+	return state, flow, nil
+}
+
+func (s *Store) dropOldFlows(w http.ResponseWriter, r *http.Request) {
+	type pending struct{ name, started string }
+	var flows []pending
+	for _, c := range r.Cookies() {
+		if strings.HasPrefix(c.Name, flowPrefix) {
+			started, _, _ := strings.Cut(c.Value, ".")
+			flows = append(flows, pending{c.Name, started})
+		}
+	}
+	slices.SortFunc(flows, func(a, b pending) int { return strings.Compare(a.started, b.started) })
+	for i := 0; i <= len(flows)-maxFlows; i++ {
+		setFlowCookie(w, flows[i].name, "", -1)
+	}
+}
+
+// Errors of TakeFlow: all lead to a page with a button that starts again.
+var (
+	errNoState = apperr.New(apperr.Expired, "state_missing", "This answer to a sign-in does not say which sign-in it belongs to.").
+			WithNext(apperr.MenderPerson, "Start again from here.").WithRetry()
+	errNoFlow = apperr.New(apperr.Expired, "state_unknown", "This sign-in was not started in this browser, or it took longer than ten minutes.").
+			WithNext(apperr.MenderPerson, "Start again from here. If you opened the page from a bookmark, bookmark the portal's first page instead.").WithRetry()
+	errUsedFlow = apperr.New(apperr.Expired, "state_used", "This sign-in was already completed once.").
+			WithNext(apperr.MenderPerson, "Start again from here.").WithRetry()
+)
+
+// TakeFlow returns the flow of a state that this browser started, and uses the
+// state up: of any number of calls with the same state exactly one succeeds, on
+// all replicas together. Its errors are of kind Expired.
+func (s *Store) TakeFlow(w http.ResponseWriter, r *http.Request, state string) (Flow, error) {
+	if state == "" {
+		return Flow{}, errNoState
+	}
+	name := flowCookie(state)
+	cookie, err := r.Cookie(name)
+	if err != nil {
+		return Flow{}, errNoFlow.Because(err)
+	}
+	setFlowCookie(w, name, "", -1)
+	_, sealed, _ := strings.Cut(cookie.Value, ".")
+	plain, err := s.keys.OpenText(sealed, name+"/"+state)
+	if err != nil {
+		return Flow{}, errNoFlow.Because(err)
+	}
+	var flow Flow
+	if err := json.Unmarshal(plain, &flow); err != nil {
+		return Flow{}, errNoFlow.Because(err)
+	}
+	if age := s.options.Now().Sub(flow.StartedAt); age > FlowAge {
+		return Flow{}, errNoFlow.Becausef("started %v ago", age.Round(time.Second))
+	}
+	// Kept a little longer than the flow could live, for clocks that differ
+	// between replicas.
+	first, err := s.records.UseOnce(r.Context(), "state/"+state, flow.StartedAt.Add(FlowAge+5*time.Minute))
+	if err != nil {
+		return Flow{}, err
+	}
+	if !first {
+		return Flow{}, errUsedFlow
+	}
+	return flow, nil
+}
