@@ -1,0 +1,302 @@
+package templates
+
+import "time"
+
+// Action is a link, or a form with one button.
+type Action struct {
+	Label  string
+	URL    string
+	Post   bool
+	Fields []Field // hidden fields of the form
+}
+
+// Field is a hidden field of a form.
+type Field struct{ Name, Value string }
+
+// Problem says what went wrong and what to do, in place of or above content.
+type Problem struct {
+	Tone      Tone // zero value: error
+	Title     string
+	What      string // what happened, one sentence
+	Next      string // what to do
+	Mender    string // who can mend it, for example "An administrator of AzTS"
+	Code      string // AADSTS number or code of ours, set apart
+	Reference string // what the help desk searches for
+	At        time.Time
+	Primary   *Action
+	Secondary *Action
+}
+
+// Claim is one claim of a token.
+type Claim struct {
+	Name    string
+	Value   string
+	Meaning string    // one sentence
+	Time    time.Time // when the value is a time: shown beside it
+}
+
+// Compliance is a percentage that may be unknown.
+type Compliance struct {
+	Known   bool
+	Percent float64 // 0 to 100
+}
+
+// Pager leads through a long list. The zero value shows nothing.
+type Pager struct {
+	Noun            string // what is counted, for example "subscriptions"
+	From, To, Total int    // rows shown, from 1; Total 0: not known
+	PrevURL         string // empty on the first page
+	NextURL         string // empty on the last page
+}
+
+// Subscription is one row of the overview or of the choice for a scan.
+type Subscription struct {
+	ID          string
+	Name        string // empty: unknown, the id stands alone
+	AccessLevel string // AzTS's callerAccessLevel; empty: AzTS does not know it
+	Compliance  Compliance
+	Passed      int
+	Failed      int
+	Total       int
+	LastScan    time.Time // zero: never, or not known
+	// ScansToday of ScansLimit are shown when ScansLimit is above zero.
+	ScansToday, ScansLimit int
+	Selected               bool
+}
+
+// ScanState is the state of a scan or of one subscription in it. An unknown
+// value is shown as it is.
+type ScanState string
+
+// The states of scans.
+const (
+	ScanQueued    ScanState = "queued"
+	ScanRunning   ScanState = "running"
+	ScanCompleted ScanState = "completed"
+	ScanPartial   ScanState = "partial" // ended, not for all subscriptions
+	ScanRefused   ScanState = "refused"
+	ScanFailed    ScanState = "failed"
+	ScanStalled   ScanState = "stalled"
+	ScanWaiting   ScanState = "waiting" // for the person to sign in
+)
+
+// Running reports whether the state can still change by itself.
+func (s ScanState) Running() bool { return s == ScanQueued || s == ScanRunning }
+
+// ScanRow is one scan in a list.
+type ScanRow struct {
+	ID            string
+	RequestedAt   time.Time
+	EndedAt       time.Time // zero while it runs
+	Subscriptions []string  // names, or ids where there is no name
+	State         ScanState
+	Summary       string // for example "1 completed, 1 refused"
+}
+
+// LandingPage is what a visitor sees who is not signed in.
+type LandingPage struct {
+	Page
+	SignInURL string
+	// ProviderDown, when not empty, says that signing in does not work now.
+	ProviderDown string
+	People       []SamplePerson // of the sandbox
+}
+
+// SamplePerson is somebody whom the sandbox lets sign in.
+type SamplePerson struct {
+	Name      string
+	Account   string
+	Shows     string // what this person shows, for example "Admin, sees all"
+	SignInURL string // empty: no link
+}
+
+// OverviewPage is the first page of a signed-in person.
+type OverviewPage struct {
+	Page
+	// The tiles, over all subscriptions and not only this page of the table.
+	SubscriptionCount int
+	Compliance        Compliance // average
+	FailedControls    int
+	RunningScans      int
+
+	Subscriptions []Subscription // worst first
+	Pager         Pager
+	Running       []ScanRow
+	AsOf          time.Time // when AzTS answered; zero: not shown
+	// Problem stands in place of tiles and table: AzTS did not answer.
+	Problem *Problem
+	// Warnings stand above them: part of the answer is missing.
+	Warnings []Problem
+	// NoRole explains the roles that AzTS asks for: it shows this person nothing.
+	NoRole bool
+}
+
+// AccountPage says who is signed in.
+type AccountPage struct {
+	Page
+	Name, Account    string
+	Tenant, TenantID string // Tenant is its name; either may be empty
+	ObjectID         string // empty at providers other than Entra
+	Issuer, Subject  string
+	Roles            []string // app roles of this portal
+	Methods          []string // how the person proved who they are, in words
+	SignedInAt       time.Time
+	IdleEnds         time.Time // when nothing happens until then
+	SessionEnds      time.Time // in any case
+	Device           string
+	Sessions         []SessionRow // this one included
+	Claims           []Claim      // of the ID token
+}
+
+// SessionRow is one session of the person.
+type SessionRow struct {
+	ID         string // field id of the form that ends it; not the secret
+	Device     string
+	SignedInAt time.Time
+	LastSeen   time.Time
+	Current    bool
+}
+
+// TokensPage requests and shows an AzTS token.
+type TokensPage struct {
+	Page
+	Resource string // name of the API, for example "AzTS"
+	Scope    string // what is asked for
+	APIURL   string // of the AzTS Web API, for the commands
+	// Token is nil when there is none.
+	Token *TokenCard
+	// Problem says why there is none or why the last action failed; its
+	// primary action may lead to the tenant.
+	Problem *Problem
+}
+
+// TokenCard is one access token.
+type TokenCard struct {
+	ID       string // field id of its forms
+	Resource string // name of the API
+	Audience string
+	Scopes   []string
+	Account  string
+	Issued   time.Time
+	Expires  time.Time
+	// Revealed is the token itself: only in the answer to /tokens/reveal.
+	Revealed string
+	Claims   []Claim // empty: the token cannot be read
+	Header   string  // indented JSON
+	Payload  string  // indented JSON
+}
+
+// ScansPage is the choice of subscriptions to scan, and my recent scans.
+type ScansPage struct {
+	Page
+	Query         string // what was searched for
+	Subscriptions []Subscription
+	Pager         Pager
+	// Elsewhere were chosen before and are not among Subscriptions: they stay
+	// chosen and are named.
+	Elsewhere []Subscription
+	// IdempotencyKey makes pressing twice one request; new for each page.
+	IdempotencyKey string
+	Recent         []ScanRow
+	// Problem stands in place of the table; Warnings above it.
+	Problem  *Problem
+	Warnings []Problem
+	NoRole   bool
+	// Paste offers a field for one subscription id, with a key of its own.
+	Paste                  bool
+	PasteIdempotencyKey    string
+	PasteValue, PasteError string
+	// FormError says why the last attempt to start was refused.
+	FormError string
+}
+
+// ScanPage follows one scan.
+type ScanPage struct {
+	Page
+	ID          string
+	RequestID   string // AzTS's scanRequestId; empty: not asked yet
+	State       ScanState
+	RequestedAt time.Time
+	EndedAt     time.Time // zero while it runs
+	Targets     []ScanTarget
+	AsOf        time.Time // of what is shown
+	Problem     *Problem  // for example "waiting for you", with its action
+}
+
+// ScanTarget is one subscription of a scan.
+type ScanTarget struct {
+	SubscriptionID   string
+	SubscriptionName string
+	State            ScanState
+	Reason           string // why it is so
+	Next             string // what to do about it
+	EndedAt          time.Time
+	ResultsURL       string // empty: none to read
+}
+
+// ResultsPage is one page of the results of a subscription.
+type ResultsPage struct {
+	Page
+	SubscriptionID   string
+	SubscriptionName string
+	Compliance       Compliance
+	Passed           int
+	Failed           int
+	Total            int
+	LastScan         time.Time
+	Rows             []Result
+	Pager            Pager
+	CSVURL           string // empty: no export
+	ScanURL          string // back to the scan it was opened from; empty: none
+	Problem          *Problem
+	Warnings         []Problem
+}
+
+// Result is one control on one resource (azts.md, get scan results).
+type Result struct {
+	ControlID       string // ControlName on the wire
+	Control         string // ControlDisplayName; empty: the id stands alone
+	Status          string
+	Severity        string
+	Resource        string
+	Group           string
+	ResourceID      string
+	Reason          string
+	Description     string
+	Remediation     string
+	Category        string
+	Baseline        bool
+	ExceptionState  string
+	ExceptionExpiry string // as AzTS wrote it
+	Justification   string
+	PortalURL       string // of the resource in the Azure portal; empty: no link
+}
+
+// MessagePage is an error or the outcome of an action. It shows the frame's
+// Reference large, to be copied for the help desk.
+type MessagePage struct {
+	Page
+	Status    int  // HTTP status; 0: not shown
+	Tone      Tone // zero value: error
+	Heading   string
+	What      string // what happened
+	Next      string // what to do
+	Mender    string // who can mend it, in words
+	Code      string // AADSTS number or code of ours
+	At        time.Time
+	Primary   *Action // for example "Try again", only where that can help
+	Secondary *Action // for example "Use another account"
+}
+
+// SignedOutPage says what ended and what did not.
+type SignedOutPage struct {
+	Page
+	Outcomes  []SignOutOutcome
+	SignInURL string
+}
+
+// SignOutOutcome is one thing that ended or did not.
+type SignOutOutcome struct {
+	Ended bool
+	Text  string
+}

@@ -1,0 +1,118 @@
+package templates
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// Addresses without a parameter. Those that change something take POST only.
+const (
+	HomeURL        = "/"
+	LoginPath      = "/auth/login"
+	LogoutURL      = "/auth/logout" // POST
+	SignedOutURL   = "/auth/signed-out"
+	AccountURL     = "/account"
+	ThemeURL       = "/account/theme"        // POST theme, return_to
+	EndSessionURL  = "/account/sessions/end" // POST id
+	TokensURL      = "/tokens"               // GET; POST requests a token
+	TokenRevealURL = "/tokens/reveal"        // POST id; JSON when asked for
+	TokenRenewURL  = "/tokens/renew"         // POST id
+	TokenForgetURL = "/tokens/forget"        // POST id
+	ScansURL       = "/scans"                // GET; POST starts a scan
+	EventsURL      = "/events"               // GET, text/event-stream
+	SessionURL     = "/session"              // GET, JSON
+)
+
+// LoginOptions are the parameters of /auth/login; empty ones are left out.
+type LoginOptions struct {
+	ReturnTo  string // path and query to open afterwards
+	Prompt    string // login, select_account, consent or none
+	LoginHint string // account to offer
+}
+
+// URL returns the address that starts a sign-in.
+func (o LoginOptions) URL() string {
+	var b strings.Builder
+	b.WriteString(LoginPath)
+	sep := byte('?')
+	add := func(name, value string) {
+		if value != "" {
+			b.WriteByte(sep)
+			b.WriteString(name + "=" + url.QueryEscape(value))
+			sep = '&'
+		}
+	}
+	if o.ReturnTo != HomeURL {
+		add("return_to", o.ReturnTo)
+	}
+	add("prompt", o.Prompt)
+	add("login_hint", o.LoginHint)
+	return b.String()
+}
+
+// LoginURL returns the address that signs in and then opens returnTo, a path
+// of ours with its query.
+func LoginURL(returnTo string) string { return LoginOptions{ReturnTo: returnTo}.URL() }
+
+// OtherAccountURL is [LoginURL] with the account picker first.
+func OtherAccountURL(returnTo string) string {
+	return LoginOptions{ReturnTo: returnTo, Prompt: "select_account"}.URL()
+}
+
+// ScanURL returns the address of one scan.
+func ScanURL(id string) string { return ScansURL + "/" + url.PathEscape(id) }
+
+// ResultsQuery chooses what a results page shows; zero values are left out.
+type ResultsQuery struct {
+	Scan string // id of a scan of ours
+	Skip string // AzTS's skipToken, opaque (azts.md)
+	Page int    // number of the page for display, from 1
+}
+
+func (q ResultsQuery) encode() string {
+	v := url.Values{}
+	if q.Scan != "" {
+		v.Set("scan", q.Scan)
+	}
+	if q.Skip != "" {
+		v.Set("skip", q.Skip)
+	}
+	if q.Page > 1 {
+		v.Set("page", strconv.Itoa(q.Page))
+	}
+	if len(v) == 0 {
+		return ""
+	}
+	return "?" + v.Encode()
+}
+
+// SubscriptionResultsURL returns the address of a subscription's results.
+func SubscriptionResultsURL(subscription string, q ResultsQuery) string {
+	return "/subscriptions/" + url.PathEscape(subscription) + "/results" + q.encode()
+}
+
+// SubscriptionResultsCSVURL returns the address of the same results as CSV.
+func SubscriptionResultsCSVURL(subscription string, q ResultsQuery) string {
+	return "/subscriptions/" + url.PathEscape(subscription) + "/results.csv" + q.encode()
+}
+
+// OverviewPageURL returns the address of one page of the overview's table.
+func OverviewPageURL(page int) string { return listURL(HomeURL, "", page) }
+
+// ScansPageURL returns the address of one page of the choice of subscriptions.
+func ScansPageURL(query string, page int) string { return listURL(ScansURL, query, page) }
+
+func listURL(path, query string, page int) string {
+	v := url.Values{}
+	if query != "" {
+		v.Set("q", query)
+	}
+	if page > 1 {
+		v.Set("page", strconv.Itoa(page))
+	}
+	if len(v) == 0 {
+		return path
+	}
+	return path + "?" + v.Encode()
+}
