@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -18,8 +19,7 @@ type azure struct {
 	byID          map[string]int // subscription id, lower case
 
 	mu      sync.Mutex
-	scans   map[int]*scanRecord // by subscription, only those ever scanned on demand
-	lastIDs time.Time           // the newest scan request id, so that ids never repeat
+	scans   map[int]*scanRecord // by subscription, only those that were asked about
 	buckets map[string]*bucket  // ARM reads by principal
 }
 
@@ -82,4 +82,9 @@ func mixString(text string) uint64 {
 		h = (h ^ uint64(text[i])) * 1099511628211
 	}
 	return mix(h)
+}
+
+// guid writes two numbers as a version 4 GUID.
+func guid(high, low uint64) string {
+	return fmt.Sprintf("%08x-%04x-4%03x-a%03x-%012x", high>>32, high>>16&0xffff, high&0xfff, low>>52, low&0xffffffffffff)
 }
