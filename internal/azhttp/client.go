@@ -27,7 +27,7 @@ const (
 	DefaultMaxWait     = 10 * time.Second // between two tries
 	DefaultMaxBody     = 16 << 20         // bytes of one answer, after decompression
 	maxProblemBody     = 64 << 10         // bytes of a refusal that are read
-	maxToldRetryAfter  = time.Hour        // a longer Retry-After is cut to this
+	maxToldRetryAfter  = 24 * time.Hour   // a longer Retry-After is cut to this
 	firstBackoff       = 500 * time.Millisecond
 	retryAfterOvertime = 250 * time.Millisecond // spreads clients that were told the same second
 )

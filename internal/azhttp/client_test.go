@@ -229,7 +229,7 @@ func TestRetryAfter(t *testing.T) {
 		{"2", 2, 2 * time.Second},
 		{testNow.Add(3 * time.Second).Format(http.TimeFormat), 2, 3 * time.Second},
 		{"600", 0, 10 * time.Minute},
-		{"99999999", 0, time.Hour},
+		{"99999999", 0, 24 * time.Hour},
 		{"-5", 2, 0},
 		{"soon", 2, 0},
 		{testNow.Add(-time.Hour).Format(http.TimeFormat), 2, 0},

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"azts.internal/portal/internal/apperr"
 )
@@ -26,7 +27,7 @@ type CallError struct {
 	Code       string        // error code of the service, at most 128 bytes
 	Message    string        // error text of the service, at most 1,024 bytes
 	RequestID  string        // the service's own reference
-	RetryAfter time.Duration // as told, at most an hour; 0 when not told
+	RetryAfter time.Duration // as told, at most a day; 0 when not told
 	Reached    bool          // the service may have acted on it
 	Tries      int
 	Err        error // what happened on our side: no connection, time limit, unreadable answer
@@ -68,7 +69,7 @@ func (e *CallError) Unwrap() []error {
 	return errs
 }
 
-// RetryAfter returns how long the service asked to wait, at most an hour; zero
+// RetryAfter returns how long the service asked to wait, at most a day; zero
 // when it did not say.
 func RetryAfter(err error) time.Duration {
 	var call *CallError
@@ -140,6 +141,9 @@ func first(texts ...string) string {
 // cut shortens s to limit bytes without breaking a character.
 func cut(s string, limit int) string {
 	if len(s) > limit {
+		for limit > 0 && !utf8.RuneStart(s[limit]) {
+			limit--
+		}
 		s = s[:limit]
 	}
 	return strings.ToValidUTF8(s, "\uFFFD")
