@@ -35,7 +35,7 @@ type Flow struct {
 	Scopes       []string  `json:"s"`
 	ReturnTo     string    `json:"r"`           // a local path
 	SteppedUp    bool      `json:"u,omitempty"` // MFA was demanded
-	Session      ID        `json:"i,omitzero"`  // for a purpose other than sign-in: whose visit it is
+	Session      ID        `json:"i,omitzero"`  // the browser's session when it left; zero for none
 	StartedAt    time.Time `json:"at"`
 }
 

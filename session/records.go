@@ -34,9 +34,9 @@ type Record struct {
 // Records keeps sessions. Implementations are safe for concurrent use, and what
 // they acknowledged survives a crash.
 type Records interface {
-	// CreateSession stores a session and, in the same step, removes the one
-	// it replaces, if there is one, with its tokens.
-	CreateSession(ctx context.Context, record Record, replaces *ID) error
+	// CreateSession stores a session and, in the same step, removes those it
+	// replaces, with their tokens.
+	CreateSession(ctx context.Context, record Record, replaces ...ID) error
 	// LoadSession returns a session whose EndsAt is after now, else ErrNotFound.
 	LoadSession(ctx context.Context, id ID, now time.Time) (Record, error)
 	// TouchSession moves the idle limit of a session that is there.

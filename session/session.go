@@ -56,7 +56,10 @@ type SignIn struct {
 	SID          string
 	SessionState string
 	Device       string
-	// Tokens are stored under the new session before the browser learns its id.
+	// Replaces is the session that the browser had when it went to the
+	// provider; zero for none. The answer comes without its cookie.
+	Replaces ID
+	// Save stores what belongs to the new session before the browser learns its id.
 	Save func(ctx context.Context, id ID) error
 }
 
@@ -153,8 +156,22 @@ func (s *Store) load(ctx context.Context, cookie string) (*Session, error) {
 	if !ok {
 		return nil, ErrNotFound
 	}
-	now := s.options.Now()
-	rec, err := s.records.LoadSession(ctx, id, now)
+	live, err := s.open(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if now := s.options.Now(); now.Sub(live.LastSeenAt) >= touchEvery {
+		live.LastSeenAt, live.EndsAt = now, earlier(now.Add(s.options.Idle), live.ExpiresAt)
+		if err := s.records.TouchSession(ctx, id, live.LastSeenAt, live.EndsAt); err != nil {
+			return nil, err
+		}
+	}
+	return live, nil
+}
+
+// open returns a live session without counting as a request of its person.
+func (s *Store) open(ctx context.Context, id ID) (*Session, error) {
+	rec, err := s.records.LoadSession(ctx, id, s.options.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -167,13 +184,17 @@ func (s *Store) load(ctx context.Context, cookie string) (*Session, error) {
 	if err := json.Unmarshal(plain, &live.Content); err != nil {
 		return nil, fmt.Errorf("session: content: %w", err)
 	}
-	if now.Sub(rec.LastSeenAt) >= touchEvery {
-		live.LastSeenAt, live.EndsAt = now, earlier(now.Add(s.options.Idle), rec.ExpiresAt)
-		if err := s.records.TouchSession(ctx, id, live.LastSeenAt, live.EndsAt); err != nil {
-			return nil, err
-		}
-	}
 	return live, nil
+}
+
+// Find returns a live session by its id, or nil when it ended. The id must come
+// from what we sealed, never from a browser as it is.
+func (s *Store) Find(ctx context.Context, id ID) (*Session, error) {
+	live, err := s.open(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	return live, err
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -210,10 +231,13 @@ func (s *Store) SignIn(w http.ResponseWriter, r *http.Request, in SignIn) (*Sess
 	if err != nil {
 		return nil, fmt.Errorf("session: content: %w", err)
 	}
-	var replaces *ID
+	var replaces []ID
+	if in.Replaces != (ID{}) {
+		replaces = append(replaces, in.Replaces)
+	}
 	if cookie, err := r.Cookie(cookieName); err == nil {
-		if id, ok := digest(cookie.Value); ok {
-			replaces = &id
+		if id, ok := digest(cookie.Value); ok && id != in.Replaces {
+			replaces = append(replaces, id)
 		}
 	}
 	err = s.records.CreateSession(ctx, Record{
@@ -224,9 +248,7 @@ func (s *Store) SignIn(w http.ResponseWriter, r *http.Request, in SignIn) (*Sess
 	if err != nil {
 		return nil, err
 	}
-	if replaces != nil {
-		s.watcher.Ended(*replaces)
-	}
+	s.watcher.Ended(replaces...)
 	if in.Save != nil {
 		if err := in.Save(ctx, live.ID); err != nil {
 			_, undo := s.records.DeleteSession(context.WithoutCancel(ctx), live.ID)

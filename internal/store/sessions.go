@@ -42,10 +42,10 @@ func sessionID(b []byte) (session.ID, error) {
 }
 
 // CreateSession implements session.Records.
-func (db *DB) CreateSession(ctx context.Context, rec session.Record, replaces *session.ID) error {
+func (db *DB) CreateSession(ctx context.Context, rec session.Record, replaces ...session.ID) error {
 	return db.inTx(ctx, func(t tx) error {
-		if replaces != nil {
-			if _, err := t.exec(ctx, "DELETE FROM sessions WHERE id = $1", replaces[:]); err != nil {
+		for _, old := range replaces {
+			if _, err := t.exec(ctx, "DELETE FROM sessions WHERE id = $1", old[:]); err != nil {
 				return fmt.Errorf("store: replacing a session: %w", err)
 			}
 		}

@@ -1,0 +1,227 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"mime"
+	"net/http"
+	"slices"
+
+	"azts.internal/portal/internal/apperr"
+	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/session"
+	"azts.internal/portal/templates"
+)
+
+const (
+	// maxCallback bounds the form that the provider's page posts to us: two
+	// tokens with every optional claim are a tenth of it.
+	maxCallback = 256 << 10
+	maxHint     = 256 // login_hint, domain_hint
+
+	purposeSignIn = "sign-in"
+	purposeToken  = "token"
+
+	// mfaClaims asks for a second factor (OpenID Connect Core §5.5.1.1).
+	mfaClaims = `{"id_token":{"amr":{"essential":true,"values":["mfa"]}}}`
+)
+
+// SignIn is how people sign in here.
+type SignIn struct {
+	ResponseType string
+	// Scopes are asked for at the authorization endpoint: all that people
+	// should consent to at once.
+	Scopes []string
+	// CodeScopes are what the code is redeemed for: those of one resource.
+	CodeScopes []string
+	// TokenScopes are the scopes of that resource alone, the name under which
+	// its token is kept.
+	TokenScopes []string
+	RequireMFA  bool
+}
+
+// auth is the area of sign-in.
+type auth struct {
+	*frame
+	provider *entra.Provider
+	broker   *entra.Broker
+	signIn   SignIn
+}
+
+// login is GET /auth/login?return_to=&prompt=&login_hint=&domain_hint=.
+func (a *auth) login(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	return a.visit(w, r, session.Flow{
+		Purpose:      purposeSignIn,
+		ResponseType: a.signIn.ResponseType,
+		Scopes:       a.signIn.CodeScopes,
+		ReturnTo:     localPath(q.Get("return_to")),
+	}, entra.Authorization{
+		Scopes:     a.signIn.Scopes,
+		Prompt:     q.Get("prompt"),
+		LoginHint:  hint(q.Get("login_hint")),
+		DomainHint: hint(q.Get("domain_hint")),
+	})
+}
+
+func hint(s string) string {
+	if len(s) > maxHint {
+		return ""
+	}
+	return s
+}
+
+// visit sends the browser to the authorization endpoint with a new flow.
+func (a *auth) visit(w http.ResponseWriter, r *http.Request, flow session.Flow, request entra.Authorization) error {
+	// Before the cookie: a provider that is down leaves nothing behind.
+	if err := a.provider.Ready(r.Context()); err != nil {
+		return err
+	}
+	live, err := a.sessions.Current(r)
+	if err != nil {
+		return err
+	}
+	if live != nil {
+		flow.Session = live.ID
+	}
+	state, flow, err := a.sessions.StartFlow(w, r, flow)
+	if err != nil {
+		return err
+	}
+	request.State, request.Nonce, request.Verifier, request.ResponseType = state, flow.Nonce, flow.Verifier, flow.ResponseType
+	location, err := a.provider.AuthorizationURL(r.Context(), request)
+	if err != nil {
+		return err
+	}
+	redirect(w, location)
+	return nil
+}
+
+// callback is POST /auth/callback, the answer by form_post. The order of the
+// checks is the one of doc.go in entra: the flow first, before code, id_token
+// and error are believed.
+func (a *auth) callback(w http.ResponseWriter, r *http.Request) error {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
+		return errBadForm.Becausef("content type %q", r.Header.Get("Content-Type"))
+	}
+	if err := r.ParseForm(); err != nil {
+		return formError(err)
+	}
+	answer, err := entra.ParseAnswer(r.PostForm)
+	if err != nil {
+		return a.refuse(session.Flow{}, err)
+	}
+	flow, err := a.sessions.TakeFlow(w, r, answer.State)
+	if err != nil {
+		return a.refuse(session.Flow{}, err)
+	}
+	if answer.Error.OAuthError != "" {
+		return a.refuse(flow, entra.ParseError(answer.Error))
+	}
+	identity, err := a.provider.Redeem(r.Context(), answer, entra.Pending{ResponseType: flow.ResponseType, Nonce: flow.Nonce,
+		Verifier: flow.Verifier, Scopes: flow.Scopes})
+	if err != nil {
+		return a.refuse(flow, err)
+	}
+	if flow.Purpose == purposeToken {
+		if err := a.samePerson(r.Context(), flow, identity); err != nil {
+			return a.refuse(flow, err)
+		}
+	}
+	if a.signIn.RequireMFA && !slices.Contains(identity.User.AMR, "mfa") {
+		return a.stepUp(w, r, flow, identity)
+	}
+	return a.begin(w, r, flow, identity)
+}
+
+// samePerson refuses an authorization that somebody else completed: their token
+// would end up in this person's session.
+//
+// The session is the one that started the flow: the post that carries the
+// answer comes from another site, without the session's Lax cookie.
+func (a *auth) samePerson(ctx context.Context, flow session.Flow, identity *entra.Identity) error {
+	live, err := a.sessions.Find(ctx, flow.Session)
+	if err != nil {
+		return err
+	}
+	if live == nil {
+		return apperr.New(apperr.Expired, "session_changed", "Your session ended while you were at the company sign-in.").
+			WithNext(apperr.MenderPerson, "Sign in again, then ask for the token once more.").WithRetry()
+	}
+	if live.User.ID != identity.User.ID {
+		return apperr.New(apperr.Forbidden, "other_account", "Another account than yours was chosen at the company sign-in, so no token was kept.").
+			WithNext(apperr.MenderPerson, "Ask again and choose the account you are signed in with, or sign out first.")
+	}
+	return nil
+}
+
+// stepUp sends somebody without a second factor back for it, once.
+func (a *auth) stepUp(w http.ResponseWriter, r *http.Request, flow session.Flow, identity *entra.Identity) error {
+	if flow.SteppedUp {
+		return a.refuse(flow, apperr.New(apperr.Forbidden, "mfa_missing", "This portal asks for a second factor, and the company sign-in did not ask you for one.").
+			WithNext(apperr.MenderHelpDesk, "Tell the help desk: either your account has no second factor yet, or the portal's registration does not report it (optional claim amr)."))
+	}
+	request := entra.Authorization{Scopes: a.signIn.Scopes, Claims: mfaClaims, LoginHint: hint(identity.User.Account)}
+	if flow.Purpose == purposeToken {
+		request.Scopes = flow.Scopes
+	}
+	flow.SteppedUp = true
+	a.log.InfoContext(r.Context(), "sign-in without a second factor is sent back for it", "person", identity.User.ID)
+	return a.visit(w, r, flow, request)
+}
+
+// begin stores the session with its tokens, then tells the browser.
+func (a *auth) begin(w http.ResponseWriter, r *http.Request, flow session.Flow, identity *entra.Identity) error {
+	live, err := a.sessions.SignIn(w, r, session.SignIn{
+		Content:      session.Content{User: identity.User, IDToken: identity.Raw, LoginHint: identity.LoginHint},
+		SID:          identity.SID,
+		SessionState: identity.SessionState,
+		Device:       session.DeviceName(r.UserAgent()),
+		Replaces:     flow.Session,
+		Save: func(ctx context.Context, id session.ID) error {
+			if len(a.signIn.TokenScopes) == 0 {
+				return nil
+			}
+			return a.broker.Keep(ctx, id, a.signIn.TokenScopes, identity.Tokens)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	a.log.LogAttrs(r.Context(), slog.LevelInfo, "signed in", slog.String("person", live.User.ID.String()),
+		slog.String("purpose", flow.Purpose), slog.String("device", live.Device))
+	redirect(w, localPath(flow.ReturnTo))
+	return nil
+}
+
+// requestToken sends the person to the provider for a token that it gives out
+// only after seeing them.
+func (a *auth) requestToken(w http.ResponseWriter, r *http.Request, live *session.Session, need *entra.InteractionRequired, returnTo string) error {
+	responseType := a.signIn.ResponseType
+	if !entra.HasCode(responseType) {
+		responseType = "code"
+	}
+	return a.visit(w, r, session.Flow{Purpose: purposeToken, ResponseType: responseType, Scopes: a.signIn.CodeScopes,
+		ReturnTo: returnTo}, entra.Authorization{Scopes: a.signIn.Scopes, Claims: need.Claims, LoginHint: hint(live.User.Account)})
+}
+
+// refuse answers a sign-in that did not succeed with a page: what happened, who
+// mends it, and a button only where trying again can help. Never a session,
+// never a redirect back to the provider.
+func (a *auth) refuse(flow session.Flow, err error) error {
+	var e *apperr.Error
+	if !errors.As(err, &e) || e.Kind == apperr.Internal {
+		return err
+	}
+	return &refusal{Error: e, returnTo: localPath(flow.ReturnTo)}
+}
+
+// refusal is an error of a sign-in, which the person may start again.
+type refusal struct {
+	*apperr.Error
+	returnTo string
+}
+
+// Unwrap makes the error itself visible, not only its cause.
+func (e *refusal) Unwrap() error { return e.Error }

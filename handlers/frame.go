@@ -1,0 +1,122 @@
+package handlers
+
+import (
+	"context"
+	"encoding/base64"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"azts.internal/portal/internal/access"
+	"azts.internal/portal/internal/reqlog"
+	"azts.internal/portal/session"
+	"azts.internal/portal/templates"
+)
+
+// frame is what all areas share: who is signed in, and the frame around a page.
+type frame struct {
+	sessions    *session.Store
+	rules       access.Rules
+	environment string // badge, such as "Sandbox"
+	notice      string
+	version     string
+	features    Features
+	now         func() time.Time
+	log         *slog.Logger
+}
+
+const themeCookie = "__Host-theme"
+
+// page fills the frame around a page; here is the navigation's current address.
+func (f *frame) page(r *http.Request, title, here string) templates.Page {
+	p := templates.Page{Title: title, Now: f.now(), Path: localPath(r.URL.RequestURI()), Environment: f.environment,
+		Notice: f.notice, Version: f.version, Reference: reqlog.ID(r.Context()), Theme: theme(r)}
+	live, err := f.sessions.Current(r)
+	if err != nil || live == nil {
+		return p // the page that tells of it needs no person
+	}
+	p.User = &templates.UserMenu{Name: live.User.DisplayName(), Account: live.User.Account, Tenant: live.User.TenantID,
+		SessionEnds: live.EndsAt, SessionMark: mark(live.ID)}
+	nav := []templates.NavItem{{Label: "Overview", URL: templates.HomeURL}}
+	if f.features.AzTS {
+		nav = append(nav, templates.NavItem{Label: "Scans", URL: templates.ScansURL}, templates.NavItem{Label: "Tokens", URL: templates.TokensURL})
+	}
+	for i := range nav {
+		nav[i].Current = nav[i].URL == here
+	}
+	p.Nav = nav
+	return p
+}
+
+// mark tells sessions apart on a page. It is a part of a hash of a hash of the
+// cookie; it opens nothing.
+func mark(id session.ID) string { return base64.RawURLEncoding.EncodeToString(id[:6]) }
+
+func theme(r *http.Request) templates.Theme {
+	if c, err := r.Cookie(themeCookie); err == nil {
+		switch t := templates.Theme(c.Value); t {
+		case templates.ThemeLight, templates.ThemeDark:
+			return t
+		}
+	}
+	return templates.ThemeAuto
+}
+
+// flash takes the sentence that the last action left, if there is one.
+func (f *frame) flash(w http.ResponseWriter, r *http.Request) *templates.Flash {
+	left, ok := f.sessions.TakeFlash(w, r)
+	if !ok {
+		return nil
+	}
+	tone := templates.ToneSuccess
+	if !left.Good {
+		tone = templates.ToneWarning
+	}
+	return &templates.Flash{Tone: tone, Text: left.Text}
+}
+
+// personal is a handler for somebody who is signed in.
+type personal func(http.ResponseWriter, *http.Request, *session.Session) error
+
+// signedIn guards a handler: anonymous visitors are led to sign in and come
+// back to the page they asked for.
+func (f *frame) signedIn(h personal) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		live, err := f.sessions.Current(r)
+		if err != nil {
+			return err
+		}
+		if live != nil {
+			return h(w, r, live)
+		}
+		if wantsJSON(r) {
+			writeJSON(w, http.StatusUnauthorized, struct {
+				Error string `json:"error"`
+			}{"signed_out"})
+			return nil
+		}
+		back := r.URL.RequestURI()
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			back = pageOfForm(r.URL.Path)
+		}
+		redirect(w, templates.LoginURL(localPath(back)))
+		return nil
+	}
+}
+
+// pageOfForm returns the page a form stands on: a form that was sent when the
+// session had ended cannot be sent again by a redirect.
+func pageOfForm(path string) string {
+	switch path {
+	case templates.TokenRevealURL, templates.TokenRenewURL, templates.TokenForgetURL:
+		return templates.TokensURL
+	case templates.EndSessionURL, templates.ThemeURL:
+		return templates.AccountURL
+	}
+	return path
+}
+
+// timeout bounds the work for one page that asks other services.
+func timeout(r *http.Request) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(r.Context(), 25*time.Second)
+}

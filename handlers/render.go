@@ -1,0 +1,94 @@
+package handlers
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/a-h/templ"
+)
+
+// minGzip is the size from which compressing is worth its time, in bytes.
+const minGzip = 1024
+
+var (
+	buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+	zippers = sync.Pool{New: func() any {
+		z, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // the level is valid
+		return z
+	}}
+)
+
+// render renders a page wholly before it sends the status.
+func (f *frame) render(w http.ResponseWriter, r *http.Request, status int, page templ.Component) error {
+	b := buffers.Get().(*bytes.Buffer)
+	defer func() {
+		b.Reset()
+		buffers.Put(b)
+	}()
+	if err := page.Render(r.Context(), b); err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Add("Vary", "Accept-Encoding")
+	if b.Len() >= minGzip && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		return sendGzip(w, status, b.Bytes())
+	}
+	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes()) // a browser that left is no failure of ours
+	return nil
+}
+
+func sendGzip(w http.ResponseWriter, status int, body []byte) error {
+	out := buffers.Get().(*bytes.Buffer)
+	z := zippers.Get().(*gzip.Writer)
+	defer func() {
+		out.Reset()
+		buffers.Put(out)
+		zippers.Put(z)
+	}()
+	z.Reset(out)
+	if _, err := z.Write(body); err != nil {
+		return err
+	}
+	if err := z.Close(); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Encoding", "gzip")
+	w.Header().Set("Content-Length", strconv.Itoa(out.Len()))
+	w.WriteHeader(status)
+	_, _ = w.Write(out.Bytes()) // a browser that left is no failure of ours
+	return nil
+}
+
+func wantsJSON(r *http.Request) bool {
+	return strings.HasPrefix(r.Header.Get("Accept"), "application/json")
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(b) // a browser that left is no failure of ours
+}
+
+// redirect answers with 303, after which the browser makes a GET.
+func redirect(w http.ResponseWriter, location string) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Location", location)
+	w.WriteHeader(http.StatusSeeOther)
+}

@@ -1,0 +1,219 @@
+package handlers
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"azts.internal/portal/internal/apperr"
+	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/session"
+	"azts.internal/portal/templates"
+)
+
+const (
+	maxLogoutForm = 128 << 10 // bytes of a back-channel form: one token
+	maxSID        = 256       // bytes
+)
+
+// signOut is the area of sign-out, ours and the provider's.
+type signOut struct {
+	*frame
+	provider *entra.Provider
+	baseURL  string
+	limiter  *limiter
+}
+
+// logout is POST /auth/logout: the local session and its tokens go first,
+// whatever becomes of the provider's (entra.md §5.1).
+func (s *signOut) logout(w http.ResponseWriter, r *http.Request) error {
+	live, err := s.sessions.SignOut(w, r)
+	if err != nil {
+		return err
+	}
+	if live == nil {
+		redirect(w, templates.SignedOutURL)
+		return nil
+	}
+	s.log.LogAttrs(r.Context(), slog.LevelInfo, "signed out", slog.String("person", live.User.ID.String()))
+	// The person waits: a provider that is down must not hold them for long.
+	ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
+	defer cancel()
+	location, err := s.provider.EndSessionURL(ctx, entra.SignOut{
+		PostLogoutRedirectURL: s.baseURL + templates.SignedOutURL,
+		LogoutHint:            live.LoginHint,
+		IDTokenHint:           live.IDToken,
+		State:                 signedOutEverywhere,
+	})
+	if err != nil {
+		s.log.WarnContext(ctx, "the provider's session cannot be ended", "err", err)
+		location = ""
+	}
+	if location == "" {
+		location = templates.SignedOutURL + "?provider=" + providerUnreached
+	}
+	redirect(w, location)
+	return nil
+}
+
+const (
+	// signedOutEverywhere comes back as state from the provider. It proves
+	// nothing (entra.md §5.1): it only chooses the words.
+	signedOutEverywhere = "provider-session-ended"
+	providerUnreached   = "unreached"
+)
+
+// signedOut is GET /auth/signed-out.
+func (s *signOut) signedOut(w http.ResponseWriter, r *http.Request) error {
+	page := templates.SignedOutPage{Page: s.page(r, "Signed out", ""), SignInURL: templates.OtherAccountURL(templates.HomeURL)}
+	if page.User != nil {
+		// Signed in again meanwhile, or an address from the history.
+		redirect(w, templates.HomeURL)
+		return nil
+	}
+	page.Outcomes = []templates.SignOutOutcome{{Ended: true, Text: "You are signed out of this portal. Your tokens were removed here."}}
+	switch q := r.URL.Query(); {
+	case q.Get("state") == signedOutEverywhere:
+		page.Outcomes = append(page.Outcomes, templates.SignOutOutcome{Ended: true,
+			Text: "The company sign-in ended its session in this browser, and told the other applications."})
+	case q.Get("provider") == providerUnreached:
+		page.Outcomes = append(page.Outcomes, templates.SignOutOutcome{
+			Text: "The company sign-in could not be reached, so you are still signed in there. Close the browser, or sign out at any other application."})
+	}
+	return s.render(w, r, http.StatusOK, templates.SignedOut(page))
+}
+
+// frontChannelBody is all that the provider's hidden frame gets to see; it is
+// the same whether a session ended or not.
+const frontChannelBody = "<!DOCTYPE html><html lang=en><title>Signed out</title>"
+
+// frontChannel is GET /auth/frontchannel-logout, the LogoutUrl (entra.md §5.2;
+// OpenID Connect Front-Channel Logout 1.0). It answers anyone the same, always
+// 200: who asks proves nothing, but only the provider and the person know sid.
+func (s *signOut) frontChannel(w http.ResponseWriter, r *http.Request) error {
+	h := w.Header()
+	h.Del("X-Frame-Options")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors "+s.frameAncestors())
+	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Pragma", "no-cache")
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	if err := s.endFrontChannel(w, r); err != nil {
+		// The provider can do nothing with an error; the operator can.
+		s.log.ErrorContext(r.Context(), "front-channel sign-out", "err", err)
+	}
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write([]byte(frontChannelBody)) // nobody reads it
+	return nil
+}
+
+func (s *signOut) endFrontChannel(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	sid, issuer := q.Get("sid"), q.Get("iss")
+	if sid == "" {
+		// Only the cookie can say whose session it is; without one nothing ends.
+		if q.Has("sid") || issuer != "" && issuer != s.provider.Issuer() {
+			return nil
+		}
+		ended, err := s.sessions.SignOut(w, r)
+		if ended != nil {
+			s.log.InfoContext(r.Context(), "front-channel sign-out by cookie", "person", ended.User.ID)
+		}
+		return err
+	}
+	if len(sid) > maxSID || !s.limiter.allow(r.Context()) {
+		return nil
+	}
+	n, err := s.sessions.EndBySID(r.Context(), issuer, sid)
+	if n > 0 {
+		s.log.InfoContext(r.Context(), "front-channel sign-out", "sessions", n)
+	}
+	return err
+}
+
+// frameAncestors names who may frame the page: the provider's origins alone.
+func (s *signOut) frameAncestors() string {
+	out := "'none'"
+	if u, err := url.Parse(s.provider.Issuer()); err == nil && u.Host != "" {
+		out = u.Scheme + "://" + u.Host
+	}
+	for _, origin := range s.provider.Origins() {
+		if origin != out {
+			out += " " + origin
+		}
+	}
+	return out
+}
+
+// backChannel is POST /auth/backchannel-logout (OpenID Connect Back-Channel
+// Logout 1.0 §2.5-§2.8): 200 when done, 400 when the token does not pass.
+func (s *signOut) backChannel(w http.ResponseWriter, r *http.Request) error {
+	w.Header().Set("Cache-Control", "no-store")
+	if err := r.ParseForm(); err != nil {
+		return formError(err)
+	}
+	tokens := r.PostForm["logout_token"]
+	if len(tokens) != 1 {
+		return errBadForm.Becausef("%d logout tokens", len(tokens))
+	}
+	token, err := s.provider.VerifyLogoutToken(r.Context(), tokens[0])
+	if err != nil {
+		return badLogoutToken(err)
+	}
+	first, err := s.sessions.UseOnce(r.Context(), "logout-token", token.Issuer+"/"+token.ID, token.ExpiresAt)
+	if err != nil {
+		return err
+	}
+	if !first {
+		return badLogoutToken(apperr.New(apperr.Invalid, "logout_token_used", "This logout token was used before."))
+	}
+	n, err := s.endBackChannel(r.Context(), token)
+	if err != nil {
+		return err
+	}
+	s.log.InfoContext(r.Context(), "back-channel sign-out", "sessions", n)
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+func (s *signOut) endBackChannel(ctx context.Context, token *entra.LogoutToken) (int, error) {
+	if token.SID != "" {
+		return s.sessions.EndBySID(ctx, token.Issuer, token.SID)
+	}
+	return s.sessions.EndAllOf(ctx, token.Person)
+}
+
+// badLogoutToken makes every refusal a 400, as the specification wants; a
+// provider that failed us stays what it is, so that it tries again.
+func badLogoutToken(err error) error {
+	e := apperr.From(err)
+	if e.Kind == apperr.Forbidden || e.Kind == apperr.Invalid {
+		bad := *e
+		bad.Kind = apperr.Invalid
+		return &bad
+	}
+	return err
+}
+
+var _ personal = (*signOut)(nil).endOther
+
+// endOther is POST /account/sessions/end: one of my sessions, elsewhere or here.
+func (s *signOut) endOther(w http.ResponseWriter, r *http.Request, live *session.Session) error {
+	id, err := parseSessionID(r)
+	if err != nil {
+		return err
+	}
+	ended, err := s.sessions.End(r.Context(), live.User.ID, id)
+	if err != nil {
+		return err
+	}
+	text := "That session is signed out."
+	if !ended {
+		text = "That session had ended before."
+	}
+	s.sessions.AddFlash(w, session.Flash{Good: true, Text: text})
+	redirect(w, templates.AccountURL)
+	return nil
+}

@@ -1,0 +1,285 @@
+package entra
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"azts.internal/portal/internal/access"
+	"azts.internal/portal/internal/apperr"
+	"azts.internal/portal/internal/seal"
+)
+
+// renewBefore is how long before its end an access token is renewed (entra.md §4.1).
+const renewBefore = 5 * time.Minute
+
+// refreshKey is the name under which a session's refresh token is kept; no
+// resource is called so.
+const refreshKey = ""
+
+// ErrNoToken is what [TokenRecords] answers for a token that is not there.
+var ErrNoToken = errors.New("entra: no such token")
+
+// SessionID names the session that tokens belong to.
+type SessionID = [32]byte
+
+// SealedToken is a token as it is stored.
+type SealedToken struct {
+	Resource  string
+	Sealed    []byte
+	ExpiresAt time.Time
+}
+
+// TokenRecords keeps the sealed tokens of sessions. They go with their session.
+type TokenRecords interface {
+	// SaveTokens stores tokens of a session, in place of those of the same
+	// resource, all or none. It fails when the session is gone.
+	SaveTokens(ctx context.Context, session SessionID, tokens ...SealedToken) error
+	// LoadToken returns one, else ErrNoToken.
+	LoadToken(ctx context.Context, session SessionID, resource string) (SealedToken, error)
+	DeleteToken(ctx context.Context, session SessionID, resource string) error
+	// SessionWithToken returns the live session of a person, last seen first,
+	// that has a token of that resource, else ErrNoToken.
+	SessionWithToken(ctx context.Context, person access.PersonID, resource string, now time.Time) (SessionID, error)
+	// LockTokens makes all other holders of the same name wait, on every
+	// replica, until unlock is called.
+	LockTokens(ctx context.Context, name string) (unlock func(), err error)
+}
+
+// AccessToken is a token for one resource.
+type AccessToken struct {
+	Value     string    `json:"v"`
+	Scopes    []string  `json:"s"` // as granted
+	IssuedAt  time.Time `json:"i"` // when it reached us
+	ExpiresAt time.Time `json:"e"`
+}
+
+// InteractionRequired is the cause of an error that only the person can mend,
+// at the provider: by signing in again, by consenting, by more proof.
+type InteractionRequired struct {
+	Scopes []string
+	Claims string // to be passed on (entra.md §6.2), or ""
+	Cause  error
+}
+
+// Error implements error.
+func (e *InteractionRequired) Error() string {
+	return fmt.Sprintf("the provider wants to see the person (for %s): %v", strings.Join(e.Scopes, " "), e.Cause)
+}
+
+// Unwrap returns the provider's refusal.
+func (e *InteractionRequired) Unwrap() error { return e.Cause }
+
+// Broker hands out access tokens of a session, from its memory or with its
+// refresh token. One refresh runs at a time per session: providers that rotate
+// refresh tokens take a second use of the old one for theft.
+type Broker struct {
+	provider *Provider
+	records  TokenRecords
+	keys     *seal.KeyRing
+	now      func() time.Time
+
+	mu   sync.Mutex
+	busy map[string]chan struct{} // closed when that refresh ended
+}
+
+// NewBroker returns a broker. It refuses missing parts.
+func NewBroker(provider *Provider, records TokenRecords, keys *seal.KeyRing, now func() time.Time) (*Broker, error) {
+	if provider == nil || records == nil || keys == nil || now == nil {
+		return nil, errors.New("entra: a part of the broker is missing")
+	}
+	return &Broker{provider: provider, records: records, keys: keys, now: now, busy: make(map[string]chan struct{})}, nil
+}
+
+// TokenKey names the token for a set of scopes: order and repetition do not matter.
+func TokenKey(scopes []string) string {
+	sorted := slices.Compact(slices.Sorted(slices.Values(scopes)))
+	return strings.Join(sorted, " ")
+}
+
+func tokenPlace(session SessionID, resource string) string {
+	return "token/" + string(session[:]) + "/" + resource
+}
+
+// Keep stores what a sign-in or an authorization brought: the refresh token,
+// and the access token under the scopes it was asked for.
+func (b *Broker) Keep(ctx context.Context, session SessionID, scopes []string, t *TokenSet) error {
+	if t == nil {
+		return nil
+	}
+	_, err := b.keep(ctx, session, TokenKey(scopes), t)
+	return err
+}
+
+func (b *Broker) keep(ctx context.Context, session SessionID, key string, t *TokenSet) (AccessToken, error) {
+	token := AccessToken{Value: t.AccessToken, Scopes: t.Scopes, IssuedAt: t.ReceivedAt, ExpiresAt: t.ExpiresAt}
+	plain, err := json.Marshal(token)
+	if err != nil {
+		return AccessToken{}, err
+	}
+	sealed := []SealedToken{{Resource: key, Sealed: b.keys.Seal(plain, tokenPlace(session, key)), ExpiresAt: token.ExpiresAt}}
+	if t.RefreshToken != "" {
+		sealed = append(sealed, SealedToken{Resource: refreshKey,
+			Sealed: b.keys.Seal([]byte(t.RefreshToken), tokenPlace(session, refreshKey)), ExpiresAt: b.now().Add(90 * 24 * time.Hour)})
+	}
+	return token, b.records.SaveTokens(ctx, session, sealed...)
+}
+
+// Cached returns the session's token for the scopes if there is one that has
+// not ended; ErrNoToken otherwise. It asks nobody.
+func (b *Broker) Cached(ctx context.Context, session SessionID, scopes []string) (AccessToken, error) {
+	key := TokenKey(scopes)
+	stored, err := b.records.LoadToken(ctx, session, key)
+	if err != nil {
+		return AccessToken{}, err
+	}
+	plain, err := b.keys.Open(stored.Sealed, tokenPlace(session, key))
+	if err != nil {
+		return AccessToken{}, ErrNoToken // its key was removed from the ring
+	}
+	var token AccessToken
+	if err := json.Unmarshal(plain, &token); err != nil {
+		return AccessToken{}, fmt.Errorf("entra: stored token: %w", err)
+	}
+	if !b.now().Before(token.ExpiresAt) {
+		return AccessToken{}, ErrNoToken
+	}
+	return token, nil
+}
+
+// Token returns an access token for scopes of one resource that is good for at
+// least five minutes more. newerThan, if not zero, refuses the cached token
+// unless it was issued after that time: an API may have refused it.
+//
+// When only the person can help, the error's cause is [*InteractionRequired].
+func (b *Broker) Token(ctx context.Context, session SessionID, scopes []string, newerThan time.Time) (AccessToken, error) {
+	good := func() (AccessToken, bool, error) {
+		token, err := b.Cached(ctx, session, scopes)
+		if err != nil && !errors.Is(err, ErrNoToken) {
+			return AccessToken{}, false, err
+		}
+		return token, err == nil && token.ExpiresAt.Sub(b.now()) > renewBefore && (newerThan.IsZero() || token.IssuedAt.After(newerThan)), nil
+	}
+	if token, ok, err := good(); ok || err != nil {
+		return token, err
+	}
+	release, err := b.lock(ctx, hex.EncodeToString(session[:]))
+	if err != nil {
+		return AccessToken{}, err
+	}
+	defer release()
+	if token, ok, err := good(); ok || err != nil {
+		return token, err
+	}
+	return b.refresh(ctx, session, scopes)
+}
+
+// lock waits for its turn in this process, then among the replicas.
+func (b *Broker) lock(ctx context.Context, name string) (func(), error) {
+	for {
+		b.mu.Lock()
+		other, taken := b.busy[name]
+		if !taken {
+			mine := make(chan struct{})
+			b.busy[name] = mine
+			b.mu.Unlock()
+			leave := func() {
+				b.mu.Lock()
+				delete(b.busy, name)
+				b.mu.Unlock()
+				close(mine)
+			}
+			unlock, err := b.records.LockTokens(ctx, name)
+			if err != nil {
+				leave()
+				return nil, err
+			}
+			return func() { unlock(); leave() }, nil
+		}
+		b.mu.Unlock()
+		select {
+		case <-other:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (b *Broker) refresh(ctx context.Context, session SessionID, scopes []string) (AccessToken, error) {
+	stored, err := b.records.LoadToken(ctx, session, refreshKey)
+	if errors.Is(err, ErrNoToken) {
+		return AccessToken{}, signInAgain(scopes, "", err)
+	}
+	if err != nil {
+		return AccessToken{}, err
+	}
+	refreshToken, err := b.keys.Open(stored.Sealed, tokenPlace(session, refreshKey))
+	if err != nil {
+		return AccessToken{}, signInAgain(scopes, "", err)
+	}
+	t, err := b.provider.Refresh(ctx, string(refreshToken), withOffline(scopes), "")
+	var refusal *ProviderError
+	if errors.As(err, &refusal) {
+		switch {
+		case refusal.OAuthError == "invalid_grant" && refusal.Subcode != "consent_required" && refusal.Claims == "":
+			// It will never work again (entra.md §4.3): erase it.
+			if err := b.records.DeleteToken(ctx, session, refreshKey); err != nil {
+				return AccessToken{}, err
+			}
+			return AccessToken{}, signInAgain(scopes, "", err)
+		case refusal.OAuthError == "interaction_required", refusal.OAuthError == "consent_required", refusal.OAuthError == "login_required",
+			refusal.Subcode == "consent_required", refusal.Claims != "":
+			return AccessToken{}, signInAgain(scopes, refusal.Claims, err)
+		}
+	}
+	if err != nil {
+		return AccessToken{}, err
+	}
+	// Whatever becomes of the request, a new refresh token must not be lost:
+	// the old one may be void now.
+	return b.keep(context.WithoutCancel(ctx), session, TokenKey(scopes), t)
+}
+
+// withOffline asks for a new refresh token along with the access token.
+func withOffline(scopes []string) []string {
+	return append(slices.Clone(scopes), "offline_access")
+}
+
+// signInAgain says that the person has to visit the provider, in the words of
+// the provider's refusal when there was one.
+func signInAgain(scopes []string, claims string, cause error) error {
+	words := &apperr.Error{Kind: apperr.Unauthenticated, Code: "sign_in_again",
+		Message: "The company sign-in wants to see you again before it gives out this token.",
+		Next:    "Go on to the company sign-in; you come back to this page.",
+		Mender:  apperr.MenderPerson, Retry: true}
+	var e *apperr.Error
+	if errors.As(cause, &e) {
+		words.Code, words.Message = e.Code, e.Message
+	}
+	return words.Because(&InteractionRequired{Scopes: scopes, Claims: claims, Cause: cause})
+}
+
+// Forget removes the session's token for the scopes. The refresh token stays.
+func (b *Broker) Forget(ctx context.Context, session SessionID, scopes []string) error {
+	return b.records.DeleteToken(ctx, session, TokenKey(scopes))
+}
+
+// TokenOfPerson is Token for whichever live session of the person can get one:
+// work that goes on after the page was closed. When the person is signed in
+// nowhere, the error's cause is [*InteractionRequired].
+func (b *Broker) TokenOfPerson(ctx context.Context, person access.PersonID, scopes []string, newerThan time.Time) (AccessToken, error) {
+	session, err := b.records.SessionWithToken(ctx, person, refreshKey, b.now())
+	if errors.Is(err, ErrNoToken) {
+		return AccessToken{}, signInAgain(scopes, "", err)
+	}
+	if err != nil {
+		return AccessToken{}, err
+	}
+	return b.Token(ctx, session, scopes, newerThan)
+}

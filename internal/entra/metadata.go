@@ -1,0 +1,243 @@
+package entra
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"azts.internal/portal/internal/apperr"
+)
+
+const (
+	metadataFresh = time.Hour        // fetched again after this
+	metadataStale = 24 * time.Hour   // of no use after this
+	fetchTimeout  = 10 * time.Second // for metadata and keys
+	fetchPause    = 2 * time.Second  // between attempts that failed
+	maxDocument   = 1 << 20          // bytes of metadata or keys
+
+	tenantTemplate = "{tenantid}"
+)
+
+// metadata is what we use of the provider's discovery document (OpenID Connect
+// Discovery 1.0 §3; entra.md §1.3).
+type metadata struct {
+	Issuer                string   `json:"issuer"`
+	AuthorizationEndpoint string   `json:"authorization_endpoint"`
+	TokenEndpoint         string   `json:"token_endpoint"`
+	EndSessionEndpoint    string   `json:"end_session_endpoint"`
+	JWKSURI               string   `json:"jwks_uri"`
+	TokenAuthMethods      []string `json:"token_endpoint_auth_methods_supported"`
+	IDTokenAlgs           []string `json:"id_token_signing_alg_values_supported"`
+	ResponseModes         []string `json:"response_modes_supported"`
+	// AnswerNamesIssuer promises iss in every authorization response (RFC 9207 §3).
+	AnswerNamesIssuer bool `json:"authorization_response_iss_parameter_supported"`
+	// CloudInstance is a member that only Entra's metadata has; by it we know
+	// that tid and oid name the person.
+	CloudInstance string `json:"cloud_instance_name"`
+}
+
+// isEntra reports whether the provider is Entra ID or speaks its dialect.
+func (m *metadata) isEntra() bool { return m.CloudInstance != "" }
+
+// asymmetric are the signature algorithms that anyone with the public key can
+// check and only the provider can make. HMAC is never among them: its key would
+// be our client secret, or, in the known attack, the public key itself.
+var asymmetric = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+
+func (m *metadata) algorithms() []string {
+	var out []string
+	for _, alg := range m.IDTokenAlgs {
+		if slices.Contains(asymmetric, alg) {
+			out = append(out, alg)
+		}
+	}
+	if len(out) == 0 {
+		out = []string{"RS256"}
+	}
+	return out
+}
+
+func parseMetadata(body []byte, wantIssuer string) (*metadata, error) {
+	var m metadata
+	if err := json.Unmarshal(body, &m); err != nil {
+		return nil, fmt.Errorf("not JSON: %w", err)
+	}
+	if wantIssuer != "" && m.Issuer != wantIssuer {
+		return nil, fmt.Errorf("issuer is %q, want %q", clip(m.Issuer), wantIssuer)
+	}
+	if m.Issuer == "" {
+		return nil, errors.New("issuer is missing")
+	}
+	for name, endpoint := range map[string]string{"issuer": m.Issuer, "authorization_endpoint": m.AuthorizationEndpoint,
+		"token_endpoint": m.TokenEndpoint, "jwks_uri": m.JWKSURI} {
+		if !secureURL(endpoint) {
+			return nil, fmt.Errorf("%s %q is not an https address", name, clip(endpoint))
+		}
+	}
+	if m.EndSessionEndpoint != "" && !secureURL(m.EndSessionEndpoint) {
+		return nil, fmt.Errorf("end_session_endpoint %q is not an https address", clip(m.EndSessionEndpoint))
+	}
+	return &m, nil
+}
+
+// secureURL reports whether an address is https, or plain http that stays on
+// this machine.
+func secureURL(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.User != nil {
+		return false
+	}
+	if u.Scheme == "https" {
+		return true
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Scheme == "http" && (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback())
+}
+
+func clip(s string) string {
+	if len(s) > 200 {
+		return s[:200] + "…"
+	}
+	return s
+}
+
+// metadataCache fetches the metadata when it is needed, one fetch at a time, and
+// remembers success for an hour and failure for two seconds.
+type metadataCache struct {
+	client *http.Client
+	url    string
+	issuer string
+	now    func() time.Time
+
+	fetching sync.Mutex // held during a fetch
+
+	mu      sync.Mutex // guards the rest
+	current *metadata
+	fetched time.Time
+	failed  time.Time
+	err     error
+}
+
+func (c *metadataCache) known() *metadata {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current
+}
+
+func (c *metadataCache) problem() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// cached returns what is known without asking: the metadata while it is fresh,
+// or stale metadata or an error while a failure is fresh.
+func (c *metadataCache) cached() (*metadata, error, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.now()
+	if c.current != nil && now.Sub(c.fetched) < metadataFresh {
+		return c.current, nil, true
+	}
+	if c.err != nil && now.Sub(c.failed) < fetchPause {
+		if c.current != nil && now.Sub(c.fetched) < metadataStale {
+			return c.current, nil, true
+		}
+		return nil, c.err, true
+	}
+	return nil, nil, false
+}
+
+func (c *metadataCache) get(ctx context.Context) (*metadata, error) {
+	if m, err, ok := c.cached(); ok {
+		return m, err
+	}
+	c.fetching.Lock()
+	defer c.fetching.Unlock()
+	if m, err, ok := c.cached(); ok {
+		return m, err
+	}
+	// Not under the caller's deadline: others wait for this answer too.
+	m, err := c.fetch(context.WithoutCancel(ctx))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		c.err, c.failed = err, c.now()
+		if c.current != nil && c.now().Sub(c.fetched) < metadataStale {
+			return c.current, nil
+		}
+		return nil, err
+	}
+	c.current, c.fetched, c.err = m, c.now(), nil
+	return m, nil
+}
+
+func (c *metadataCache) fetch(ctx context.Context) (*metadata, error) {
+	body, err := fetchDocument(ctx, c.client, c.url)
+	if err != nil {
+		return nil, err
+	}
+	m, err := parseMetadata(body, c.issuer)
+	if err != nil {
+		return nil, errProviderWrong.Becausef("metadata: %w", err)
+	}
+	return m, nil
+}
+
+var (
+	errProviderDown = apperr.New(apperr.Unavailable, "provider_down", "The company sign-in does not answer at the moment.").
+			WithNext(apperr.MenderHelpDesk, "Try again in a minute. If it stays, tell the help desk.").WithRetry()
+	errProviderSlow = apperr.New(apperr.Timeout, "provider_slow", "The company sign-in did not answer in time.").
+			WithNext(apperr.MenderHelpDesk, "Try again in a minute. If it stays, tell the help desk.").WithRetry()
+	errProviderWrong = apperr.New(apperr.BadGateway, "provider_wrong", "The company sign-in gave an answer that makes no sense.").
+				WithNext(apperr.MenderDeveloper, "Tell the help desk; whoever runs this portal has to look at its settings.").WithRetry()
+)
+
+// transportError tells a provider that is away from one that is slow.
+func transportError(err error) *apperr.Error {
+	var timeout net.Error
+	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
+		return errProviderSlow.Because(err)
+	}
+	return errProviderDown.Because(err)
+}
+
+// fetchDocument gets a public JSON document, within a time and a size.
+func fetchDocument(ctx context.Context, client *http.Client, address string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, errProviderWrong.Because(err)
+	}
+	req.Header.Set("Accept", "application/json")
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, transportError(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
+	if err != nil {
+		return nil, transportError(err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		e := errProviderDown
+		if resp.StatusCode < 500 && resp.StatusCode != http.StatusTooManyRequests {
+			e = errProviderWrong
+		}
+		return nil, e.Becausef("GET %s: %s: %s", address, resp.Status, clip(strings.ToValidUTF8(string(body), "")))
+	}
+	if len(body) > maxDocument {
+		return nil, errProviderWrong.Becausef("GET %s: more than %d bytes", address, maxDocument)
+	}
+	return body, nil
+}

@@ -1,0 +1,72 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"azts.internal/portal/internal/access"
+	"azts.internal/portal/internal/entra"
+)
+
+// SaveTokens implements entra.TokenRecords.
+func (db *DB) SaveTokens(ctx context.Context, session entra.SessionID, tokens ...entra.SealedToken) error {
+	return db.inTx(ctx, func(t tx) error {
+		for _, token := range tokens {
+			// The foreign key refuses tokens of a session that ended meanwhile.
+			_, err := t.exec(ctx, `INSERT INTO session_tokens (session_id, resource, sealed, expires_at) VALUES ($1, $2, $3, $4)
+				ON CONFLICT (session_id, resource) DO UPDATE SET sealed = excluded.sealed, expires_at = excluded.expires_at`,
+				session[:], token.Resource, token.Sealed, micros(token.ExpiresAt))
+			if err != nil {
+				return fmt.Errorf("store: saving a token: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
+// LoadToken implements entra.TokenRecords.
+func (db *DB) LoadToken(ctx context.Context, session entra.SessionID, resource string) (entra.SealedToken, error) {
+	token := entra.SealedToken{Resource: resource}
+	var expires int64
+	err := db.queryRow(ctx, "SELECT sealed, expires_at FROM session_tokens WHERE session_id = $1 AND resource = $2", session[:], resource).
+		Scan(&token.Sealed, &expires)
+	if errors.Is(err, ErrNotFound) {
+		return token, entra.ErrNoToken
+	}
+	if err != nil {
+		return token, fmt.Errorf("store: token: %w", err)
+	}
+	token.ExpiresAt = fromMicros(expires)
+	return token, nil
+}
+
+// DeleteToken implements entra.TokenRecords.
+func (db *DB) DeleteToken(ctx context.Context, session entra.SessionID, resource string) error {
+	if _, err := db.exec(ctx, "DELETE FROM session_tokens WHERE session_id = $1 AND resource = $2", session[:], resource); err != nil {
+		return fmt.Errorf("store: deleting a token: %w", err)
+	}
+	return nil
+}
+
+// SessionWithToken implements entra.TokenRecords.
+func (db *DB) SessionWithToken(ctx context.Context, person access.PersonID, resource string, now time.Time) (entra.SessionID, error) {
+	var id []byte
+	err := db.queryRow(ctx, `SELECT s.id FROM sessions s JOIN session_tokens t ON t.session_id = s.id
+		WHERE s.authority = $1 AND s.subject = $2 AND s.ends_at > $3 AND t.resource = $4 AND t.expires_at > $3
+		ORDER BY s.last_seen_at DESC LIMIT 1`, person.Authority, person.Subject, micros(now), resource).Scan(&id)
+	if errors.Is(err, ErrNotFound) {
+		return entra.SessionID{}, entra.ErrNoToken
+	}
+	if err != nil {
+		return entra.SessionID{}, fmt.Errorf("store: session with a token: %w", err)
+	}
+	known, err := sessionID(id)
+	return entra.SessionID(known), err
+}
+
+// LockTokens implements entra.TokenRecords.
+func (db *DB) LockTokens(ctx context.Context, name string) (func(), error) {
+	return db.lock(ctx, "tokens/"+name)
+}
