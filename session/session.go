@@ -244,7 +244,7 @@ func (s *Store) SignIn(w http.ResponseWriter, r *http.Request, in SignIn) (*Sess
 		ID: live.ID, Person: in.User.ID, Issuer: in.User.Issuer, SID: in.SID, SessionState: in.SessionState,
 		Sealed: s.keys.Seal(plain, place(live.ID)), Device: in.Device,
 		CreatedAt: now, LastSeenAt: now, ExpiresAt: live.ExpiresAt, EndsAt: live.EndsAt,
-	}, replaces)
+	}, replaces...)
 	if err != nil {
 		return nil, err
 	}
