@@ -74,12 +74,7 @@ func (a *azure) armCaller(w http.ResponseWriter, r *http.Request, kind string) (
 	if !ok {
 		return "", false
 	}
-	switch {
-	case who.person != nil:
-		principal = who.person.id
-	case who.appID == scriptAppID:
-		principal = scriptPrincipalID
-	}
+	principal = a.principal(who)
 	id := requestID(a.s.now())
 	w.Header().Set("x-ms-request-id", id)
 	w.Header().Set("x-ms-correlation-request-id", id)

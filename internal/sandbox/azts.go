@@ -47,13 +47,7 @@ func (a *azure) aztsCaller(w http.ResponseWriter, r *http.Request) (principal st
 		reply(w, http.StatusForbidden, message{"The token has neither the scope user_impersonation nor the role Scan.Request."})
 		return "", false
 	}
-	if who.person != nil {
-		return who.person.id, true
-	}
-	if who.appID == scriptAppID {
-		return scriptPrincipalID, true
-	}
-	return "", true // an application without any role assignment
+	return a.principal(who), true
 }
 
 // queryValue reads a query parameter whose name is compared without case, as
@@ -365,8 +359,7 @@ func (r run) seen(level access, controlIDs, resourceNames []string) selection {
 		if len(named) > 0 {
 			// Results of one resource stand together: its name is made once.
 			if !begun || p != last {
-				name, _ := p.resource(kinds[c.feature], c.armType)
-				last, begun, lastIsNamed = p, true, named[strings.ToLower(name)]
+				last, begun, lastIsNamed = p, true, named[strings.ToLower(p.name(kinds[c.feature]))]
 			}
 			if !lastIsNamed {
 				continue

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -163,38 +164,42 @@ func (p place) resourceGroup() string {
 
 // resource names the resource and returns its ARM id.
 func (p place) resource(k kind, armType string) (name, id string) {
+	name = p.name(k)
 	if k.prefix == "" {
-		return p.sub.name, "/subscriptions/" + p.sub.id
+		return name, "/subscriptions/" + p.sub.id
 	}
-	name = p.named(k.prefix, k.tight)
 	group := "/subscriptions/" + p.sub.id + "/resourceGroups/" + p.resourceGroup() + "/providers/"
 	parts := strings.Split(armType, "/")
 	if k.parent == "" || len(parts) < 3 {
 		return name, group + armType + "/" + name
 	}
-	parent := p.named(k.parent, false)
+	parent := p.name(kind{prefix: k.parent})
 	return name, group + parts[0] + "/" + parts[1] + "/" + parent + "/" + parts[2] + "/" + name
 }
 
-func (p place) named(prefix string, tight bool) string {
+// name is the resource's own name. It is made without fmt: a filter by name
+// makes thousands of them.
+func (p place) name(k kind) string {
+	if k.prefix == "" {
+		return p.sub.name
+	}
 	workload, stage, region := p.words()
-	number := p.cycle*100 + p.slot + 1
-	if tight {
-		name := prefix + strings.ReplaceAll(workload, "-", "")
-		suffix := fmt.Sprintf("%s%03d", stage, number)
-		if room := 24 - len(suffix); len(name) > room {
-			name = name[:room]
-		}
-		return name + suffix
+	n := p.cycle*100 + p.slot + 1
+	number := strconv.Itoa(n)
+	if len(number) < 3 {
+		number = "00"[len(number)-1:] + number
 	}
-	name := fmt.Sprintf("%s-%s-%s-%s-%03d", prefix, workload, stage, region, number)
-	switch mix(p.sub.seed, 8, uint64(number)) % 29 {
+	if k.tight {
+		name, suffix := k.prefix+strings.ReplaceAll(workload, "-", ""), stage+number
+		return name[:min(len(name), 24-len(suffix))] + suffix
+	}
+	switch mix(p.sub.seed, 8, uint64(n)) % 29 {
 	case 0:
-		return name + "-blue-green-slot-for-the-regional-failover-drill"
+		return k.prefix + "-" + workload + "-" + stage + "-" + region + "-" + number + "-blue-green-slot-for-the-regional-failover-drill"
 	case 1:
-		return fmt.Sprintf("%s-%s-übung-%03d", prefix, workload, number)
+		return k.prefix + "-" + workload + "-übung-" + number
 	case 2:
-		return strings.ToUpper(name)
+		return strings.ToUpper(k.prefix + "-" + workload + "-" + stage + "-" + region + "-" + number)
 	}
-	return name
+	return k.prefix + "-" + workload + "-" + stage + "-" + region + "-" + number
 }

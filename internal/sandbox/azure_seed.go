@@ -98,12 +98,10 @@ const (
 // acceptedByAzTS are the roles that let a principal scan and read (azts.md).
 var acceptedByAzTS = map[string]bool{roleOwner: true, roleContributor: true, roleSecurityReader: true, roleSecurityAdmin: true}
 
-// Principals that are not people.
+// Groups that hold roles.
 const (
-	scriptAppID       = "c4a70e59-1f86-43bd-a2d7-98e15b60f3ac"
-	scriptPrincipalID = "91b2f6d4-7e03-4c58-b1a9-2d60c7e84f3b"
-	platformGroupID   = "0c5d8e31-6b2f-47a9-8d10-e4f7a9c2b356" // its member is Ada
-	paymentsGroupID   = "1d6e9f42-7c30-48ba-9e21-f508bad3c467" // its member is Dana
+	platformGroupID = "0c5d8e31-6b2f-47a9-8d10-e4f7a9c2b356" // its member is Ada
+	paymentsGroupID = "1d6e9f42-7c30-48ba-9e21-f508bad3c467" // its member is Dana
 )
 
 // membersOf lists the people that a role given to a group reaches.
@@ -132,7 +130,7 @@ func (a *azure) assignments(sub subscription) []assignment {
 		user(TomasID, roleContributor),
 	}
 	if sub.index%3 != 2 {
-		list = append(list, assignment{scriptPrincipalID, "ServicePrincipal", roleSecurityReader, false, old})
+		list = append(list, assignment{scriptObjectID, "ServicePrincipal", roleSecurityReader, false, old})
 	}
 	if sub.index%4 == 0 {
 		list = append(list, user(HugoID, roleSecurityReader))
@@ -179,6 +177,18 @@ func (x assignment) reaches(principal string) bool {
 		}
 	}
 	return false
+}
+
+// principal returns the object id that roles are given to: the person's, or the
+// service principal's of an application on its own.
+func (a *azure) principal(who caller) string {
+	if who.person != nil {
+		return who.person.id
+	}
+	if app := a.s.tenant.app(who.appID); app != nil {
+		return app.objectID
+	}
+	return ""
 }
 
 // access is what AzTS lets a principal see of a subscription.

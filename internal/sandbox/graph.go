@@ -7,8 +7,6 @@ import (
 	"time"
 )
 
-const graphAppID = "00000003-0000-0000-c000-000000000000"
-
 var _ = declare("Microsoft Graph",
 	faultSpec{name: "graph.403", does: "Calls answer 403 Authorization_RequestDenied."},
 	faultSpec{name: "graph.500", does: "Calls answer 500."},
@@ -34,7 +32,7 @@ func (a *azure) graphCaller(w http.ResponseWriter, r *http.Request, scopes ...st
 		a.graphError(w, r, http.StatusInternalServerError, "InternalServerError", "Unable to process the request.")
 		return caller{}, false
 	}
-	who, ok := a.s.authenticate(w, r, GraphAudience, GraphAudience+"/", graphAppID)
+	who, ok := a.s.authenticate(w, r, GraphAudience, GraphAudience+"/", GraphAppID)
 	if !ok {
 		return caller{}, false
 	}
