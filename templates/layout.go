@@ -77,6 +77,7 @@ var (
 	cssURL      = static.URL("css/portal.css")
 	faviconURL  = static.URL("img/favicon.svg")
 	scriptURL   = static.URL("js/portal.js")
+	pageURL     = static.URL("js/page.js")
 	liveURL     = static.URL("js/live.js")
 	timesURL    = static.URL("js/times.js")
 	tokenURL    = static.URL("js/tokens.js")

@@ -32,6 +32,17 @@ func (f fragment) Render(_ context.Context, w io.Writer) error {
 	return err
 }
 
+// appendBreakable writes an identifier that may break after an underscore.
+func appendBreakable(b []byte, s string) []byte {
+	for part := range strings.SplitAfterSeq(s, "_") {
+		b = append(appendText(b, part), "<wbr>"...)
+	}
+	return b
+}
+
+// breakable shows text that may be one long identifier.
+func breakable(s string) templ.Component { return fragment(appendBreakable(nil, s)) }
+
 func appendText(b []byte, s string) []byte {
 	if strings.ContainsAny(s, `&<>"'`) {
 		s = html.EscapeString(s)
@@ -115,9 +126,9 @@ func countdown(now, t time.Time) templ.Component {
 	b = t.UTC().AppendFormat(b, time.RFC3339)
 	b = append(b, `">`...)
 	if !t.After(now) {
-		b = append(b, "expired"...)
+		b = append(b, "Expired"...)
 	} else {
-		b = append(b, took(t.Sub(now))...)
+		b = append(append(b, "Expires in "...), took(t.Sub(now))...)
 	}
 	return fragment(append(b, `</span>`...))
 }

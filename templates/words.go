@@ -2,6 +2,7 @@ package templates
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -43,6 +44,10 @@ func (p Pager) text() string {
 		s += " of " + number(p.Total)
 	}
 	return s + " " + p.Noun
+}
+
+func anyRunning(rows []ScanRow) bool {
+	return slices.ContainsFunc(rows, func(r ScanRow) bool { return r.State.Running() })
 }
 
 // took tells how long the scan ran, or has been running.

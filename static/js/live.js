@@ -1,1 +1,199 @@
-export {};
+// What changes by itself: scans, and the end of the session.
+//
+// A browser allows few connections to one host, so one tab, the holder of the
+// lock, opens the stream and tells the others.
+
+import { announce } from './page.js';
+import { clock, localize, now } from './times.js';
+
+const body = document.body;
+const lock = 'portal-events';
+let ends = Date.parse(body.dataset.ends);
+let over = false; // the session ended: nothing more is asked
+let running = false;
+let source, channel, release, waiting, retry;
+let pause = 5000;
+
+// here is the address to come back to: not that of a form's answer.
+const here = () => body.dataset.path || location.pathname + location.search;
+
+// start follows the session; it does nothing on a page without one.
+export function start() {
+  if (body.dataset.signedIn === undefined) return;
+  open();
+  setInterval(watch, 1000);
+  document.addEventListener('visibilitychange', () => { if (!document.hidden) check(); });
+  document.addEventListener('session-check', check);
+  document.querySelector('[data-stay]')?.addEventListener('click', stay);
+  // A held lock or an open stream would keep the page out of the back cache.
+  addEventListener('pagehide', close);
+  addEventListener('pageshow', (e) => {
+    if (!e.persisted || over) return;
+    open();
+    check();
+  });
+}
+
+function open() {
+  if (running) return;
+  running = true;
+  if (globalThis.BroadcastChannel) {
+    channel = new BroadcastChannel(lock);
+    channel.onmessage = (e) => {
+      // The tab that leads may belong to an older session than this page:
+      // its end is a reason to look, not a proof.
+      if (e.data.type === 'session-ended') check();
+      else refresh(e.data.id);
+    };
+  }
+  if (!navigator.locks || !channel) {
+    connect();
+    return;
+  }
+  waiting = new AbortController();
+  navigator.locks.request(lock, { signal: waiting.signal }, () => new Promise((done) => {
+    if (!running) return done();
+    release = done;
+    connect();
+  })).catch(() => {}); // given up while waiting
+}
+
+function close() {
+  running = false;
+  waiting?.abort();
+  release?.();
+  release = undefined;
+  clearTimeout(retry);
+  source?.close();
+  channel?.close();
+}
+
+function connect() {
+  source = new EventSource('/events');
+  source.onopen = () => {
+    pause = 5000;
+    tell({ type: 'open' }); // what changed while nobody listened
+  };
+  source.addEventListener('scan', (e) => tell({ type: 'scan', id: JSON.parse(e.data).id }));
+  source.addEventListener('session-ended', () => {
+    channel?.postMessage({ type: 'session-ended' });
+    ended();
+  });
+  source.onerror = () => {
+    // The browser tries again by itself unless the server refused.
+    if (source.readyState !== EventSource.CLOSED) return;
+    check();
+    retry = setTimeout(connect, pause);
+    pause = Math.min(pause * 2, 60000);
+  };
+}
+
+function tell(message) {
+  channel?.postMessage(message);
+  refresh(message.id);
+}
+
+// check asks whether the session is still there. No answer proves nothing.
+async function check() {
+  if (over) return;
+  let answer, session;
+  try {
+    answer = await fetch('/session', { headers: { Accept: 'application/json' }, cache: 'no-store', redirect: 'manual' });
+    if (answer.ok) session = await answer.json();
+  } catch {
+    return;
+  }
+  const mark = body.dataset.mark;
+  if (answer.status === 401 || session && (!session.signedIn || mark && session.mark && session.mark !== mark)) ended();
+  else if (session?.endsAt) {
+    ends = Date.parse(session.endsAt);
+    watch();
+  }
+}
+
+let asked = 0;
+
+// watch warns five minutes before the session ends, and looks when it should
+// have ended.
+function watch() {
+  if (over || !ends) return;
+  const left = (ends - now()) / 1000;
+  const warning = document.getElementById('session-warning');
+  const warn = left <= 300;
+  if (warn && warning.hidden) announce('Your session ends in less than 5 minutes.');
+  warning.hidden = !warn;
+  if (warn) warning.querySelector('[data-session-left]').textContent = clock(left);
+  if (left <= 0 && Date.now() - asked > 10000) {
+    asked = Date.now();
+    check();
+  }
+}
+
+// stay uses the session, which moves its idle limit.
+async function stay() {
+  await fetch(here(), { redirect: 'manual' }).catch(() => {});
+  await check();
+  if (!over && ends - now() <= 300000) announce('This session cannot be made longer. Sign in again when it has ended.');
+}
+
+// ended takes everything personal off the screen.
+function ended() {
+  if (over) return;
+  over = true;
+  close();
+  for (const el of document.querySelectorAll('dialog[open]')) el.close();
+  const main = document.getElementById('main');
+  main.replaceChildren(document.getElementById('session-ended').content.cloneNode(true));
+  main.querySelector('[data-sign-in]').href = `/auth/login?return_to=${encodeURIComponent(here())}`;
+  for (const el of document.querySelectorAll('.who, .menu, .nav, .notice, .ref')) el.remove();
+  const title = main.querySelector('h1');
+  document.title = `${title.textContent} · ${document.title.split(' · ').pop()}`;
+  title.focus();
+  announce(title.textContent);
+}
+
+let fetching = false;
+let again = false;
+
+// refresh fetches this page once more if it shows that scan, or, without an
+// id, anything that still runs.
+function refresh(id) {
+  const wanted = [...document.querySelectorAll('[data-live-scan]')].some((el) => (
+    id ? [id, '*'].includes(el.dataset.liveScan) : el.dataset.running !== undefined
+  ));
+  if (!wanted || over) return;
+  again = true;
+  if (!fetching) pull();
+}
+
+async function pull() {
+  fetching = true;
+  while (again && !over) {
+    again = false;
+    try {
+      const answer = await fetch(here(), { headers: { Accept: 'text/html' }, cache: 'no-store', redirect: 'manual' });
+      if (answer.ok) swap(new DOMParser().parseFromString(await answer.text(), 'text/html'));
+      else await check();
+    } catch { /* offline: the next event tries again */ }
+    await new Promise((done) => { setTimeout(done, 500); }); // a burst of events is one fetch
+  }
+  fetching = false;
+}
+
+// key finds an element again after its region was replaced.
+const key = (el) => el.id || el.getAttribute('href') || el.dataset.copy || `${el.name} ${el.value}`;
+
+function swap(fresh) {
+  if (over) return;
+  for (const old of document.querySelectorAll('[data-live-scan][id]')) {
+    const next = fresh.getElementById(old.id);
+    if (!next) continue;
+    const focused = old.contains(document.activeElement) ? key(document.activeElement) : '';
+    const top = scrollY;
+    localize(next);
+    old.replaceWith(next);
+    if (focused) [...next.querySelectorAll('a, button, input, summary')].find((el) => key(el) === focused)?.focus({ preventScroll: true });
+    scrollTo({ top, behavior: 'instant' });
+    if (next.dataset.announce && !old.dataset.announce) announce(next.dataset.announce);
+  }
+}

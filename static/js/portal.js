@@ -1,1 +1,74 @@
-export {};
+// The pages work without this script. It makes them nicer.
+
+import { announce, copy } from './page.js';
+import * as live from './live.js';
+import * as times from './times.js';
+import * as tokens from './tokens.js';
+
+// Storage may be forbidden; then nothing is remembered.
+function remember(name, value) {
+  try {
+    if (value !== undefined) localStorage.setItem(name, value);
+    return localStorage.getItem(name);
+  } catch {
+    return null;
+  }
+}
+
+document.addEventListener('click', (e) => {
+  const el = e.target.closest?.('[data-copy], [data-open]');
+  if (!el) return;
+  if (el.dataset.copy !== undefined) copy(el.dataset.copy, el);
+  else document.getElementById(el.dataset.open).showModal();
+});
+
+// Single keys disturb people who speak to their computer: they can be turned
+// off (WCAG 2.1.4).
+const keysOn = document.getElementById('keys-on');
+keysOn.checked = remember('keys') !== 'off';
+keysOn.addEventListener('change', () => remember('keys', keysOn.checked ? 'on' : 'off'));
+document.addEventListener('keydown', (e) => {
+  if (!keysOn.checked || e.ctrlKey || e.metaKey || e.altKey || e.target.closest('input, textarea, select, dialog')) return;
+  if (e.key === '?') document.getElementById('keys').showModal();
+  const search = e.key === '/' && document.querySelector('input[type="search"]');
+  if (search) {
+    e.preventDefault();
+    search.focus();
+    search.select();
+  }
+});
+
+// The choice of subscriptions.
+const all = document.querySelector('[data-select-all]');
+const count = document.querySelector('[data-count]');
+if (count) {
+  const boxes = [...document.querySelectorAll('input[name="subscription"][type="checkbox"]')];
+  const listed = boxes.filter((box) => box.closest('table'));
+  const update = () => {
+    const on = listed.filter((box) => box.checked).length;
+    count.textContent = `${boxes.filter((box) => box.checked).length} chosen`;
+    if (!all) return;
+    all.checked = on > 0 && on === listed.length;
+    all.indeterminate = on > 0 && on < listed.length;
+  };
+  document.addEventListener('change', (e) => {
+    if (e.target === all) {
+      for (const box of listed) box.checked = all.checked;
+    } else if (!boxes.includes(e.target)) return;
+    update();
+    announce(count.textContent);
+  });
+  // The browser may restore the boxes when the person comes back.
+  addEventListener('pageshow', update);
+  update();
+}
+
+// The kind of commands that the person opened last.
+const kinds = [...document.querySelectorAll('details[data-remember]')];
+const last = kinds.find((el) => el.dataset.remember === remember('commands'));
+if (last) last.open = true;
+for (const el of kinds) el.addEventListener('toggle', () => { if (el.open) remember('commands', el.dataset.remember); });
+
+times.start();
+tokens.start();
+live.start();
