@@ -37,12 +37,18 @@ type Outcome struct {
 }
 
 // RequestTime returns the moment of the request on AzTS's own clock, to compare
-// with its other times; zero when it is not known.
+// with its other times; zero when it is not known. The request id comes second:
+// azts.md shows one written with a twelve-hour clock. Both may be hours off, so
+// compare with a clock of your own before use.
 func (o Outcome) RequestTime() time.Time {
-	if t, err := time.Parse("20060102150405", o.ScanRequestID); err == nil {
-		return t
+	if !o.At.Time.IsZero() {
+		return o.At.Time
 	}
-	return o.At.Time
+	t, err := time.Parse("20060102150405", o.ScanRequestID)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
 }
 
 type outcomeWire struct {
@@ -88,7 +94,7 @@ func (c *Client) RequestScan(ctx context.Context, source TokenSource, ids []stri
 
 // aboutQuota tells the daily quota from mere throttling, which passes in moments.
 func aboutQuota(text string, retryAfter time.Duration) bool {
-	return retryAfter > 10*time.Minute || has(strings.ToLower(text), "quota", "per day", "daily", "maximum", "24 hours")
+	return retryAfter > 10*time.Minute || has(strings.ToLower(text), "quota", "per day", "a day", "daily", "maximum", "24 hours")
 }
 
 // outcomes puts the answers in the order asked; answers about anything else are

@@ -1,0 +1,186 @@
+package scan
+
+import (
+	"context"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"azts.internal/portal/internal/access"
+	"azts.internal/portal/internal/apperr"
+	"azts.internal/portal/internal/azts"
+)
+
+// ID names a scan: 128 random bits in 26 lower-case letters and digits.
+type ID string
+
+var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+func newID(random io.Reader) (ID, error) {
+	var b [16]byte
+	if _, err := io.ReadFull(random, b[:]); err != nil {
+		return "", fmt.Errorf("scan: new id: %w", err)
+	}
+	return ID(idEncoding.EncodeToString(b[:])), nil
+}
+
+func (id ID) valid() bool {
+	return len(id) == 26 && strings.Trim(string(id), "abcdefghijklmnopqrstuvwxyz234567") == ""
+}
+
+// State is where a scan stands as a whole.
+type State string
+
+// The states of a scan.
+const (
+	Requested State = "requested" // AzTS is being asked, or its answer was lost
+	Running   State = "running"   // at least one subscription is being scanned
+	Waiting   State = "waiting"   // for the owner to sign in
+	Completed State = "completed" // every subscription that AzTS took has new results
+	Stalled   State = "stalled"   // the time limit passed first
+	Refused   State = "refused"   // AzTS took none of the subscriptions
+	Failed    State = "failed"    // AzTS was not asked, or refused the call as a whole
+)
+
+// Ended reports whether nothing will change any more.
+func (s State) Ended() bool {
+	switch s {
+	case Completed, Stalled, Refused, Failed:
+		return true
+	}
+	return false
+}
+
+// PartState is where one subscription of a scan stands.
+type PartState string
+
+// The states of a subscription in a scan. The refusals are those of [azts.OutcomeState].
+const (
+	PartAsked        PartState = "asked"       // no answer yet
+	PartQueued       PartState = "queued"      // AzTS scans it
+	PartUnconfirmed  PartState = "unconfirmed" // AzTS may scan it: its answer was lost
+	PartCompleted    PartState = "completed"   // new results are there
+	PartStalled      PartState = "stalled"     // none came within the time limit
+	PartNotRequested PartState = "not_requested"
+	PartQuotaReached           = PartState(azts.QuotaReached)
+	PartNoRole                 = PartState(azts.NoRole)
+	PartNotKnown               = PartState(azts.NotKnown)
+	PartRefused                = PartState(azts.Refused)
+	PartNoAnswer               = PartState(azts.NoAnswer)
+)
+
+// open reports whether results may still come.
+func (s PartState) open() bool { return s == PartQueued || s == PartUnconfirmed }
+
+// Part is one subscription of a scan.
+type Part struct {
+	SubscriptionID string
+	State          PartState
+	ScanRequestID  string // AzTS's id of the request, empty if it gave none
+	QueueStatus    string // AzTS's own words; show them as text
+	Message        string
+	// Since is the moment that results must be newer than to be of this scan,
+	// on AzTS's clock where it is known.
+	Since time.Time
+	// RetryAt is when AzTS said the quota frees up; zero when it did not say.
+	RetryAt time.Time
+	// CompletedAt is when AzTS stored the results.
+	CompletedAt time.Time
+}
+
+// Problem is what last stood in the way, in words for the owner.
+type Problem struct {
+	Code    string // of the apperr.Error, empty when there is no problem
+	Message string
+	Next    string
+}
+
+// Scan is one request for up to azts.MaxSubscriptions subscriptions.
+type Scan struct {
+	ID          ID
+	Owner       access.PersonID
+	Key         string // idempotency key, unique for the owner
+	State       State
+	Parts       []Part // in the order asked
+	RequestedAt time.Time
+	ChangedAt   time.Time
+	EndedAt     time.Time // zero until it has ended
+	Problem     Problem
+	Version     int64 // counts the changes, from 1
+}
+
+// Counts returns how many parts are still open, how many completed, and how
+// many ended otherwise.
+func (s Scan) Counts() (open, completed, other int) {
+	for _, p := range s.Parts {
+		switch {
+		case p.State.open() || p.State == PartAsked:
+			open++
+		case p.State == PartCompleted:
+			completed++
+		default:
+			other++
+		}
+	}
+	return open, completed, other
+}
+
+// Errors of [Records].
+var (
+	ErrNotFound = errors.New("scan: no such record")
+	ErrConflict = errors.New("scan: the record has changed meanwhile")
+)
+
+// Records keeps scans. Times are kept to the microsecond.
+type Records interface {
+	// CreateScan stores a new scan with Version 1 and enqueues its job, both or
+	// neither. If the owner has a scan with the same key, that one comes back and
+	// nothing is stored.
+	CreateScan(ctx context.Context, s Scan, job FollowArgs) (stored Scan, created bool, err error)
+	// SaveScan stores what may change of a scan (not ID, Owner, Key, RequestedAt)
+	// and counts its version up, if the stored version is still s.Version; else
+	// [ErrConflict].
+	SaveScan(ctx context.Context, s Scan) error
+	// LoadScan returns the scan or [ErrNotFound].
+	LoadScan(ctx context.Context, id ID) (Scan, error)
+	// ScansOf returns the newest scans of a person, at most limit.
+	ScansOf(ctx context.Context, owner access.PersonID, limit int) ([]Scan, error)
+}
+
+// ErrSignedOut says that there is no live session to take a token from.
+var ErrSignedOut = errors.New("scan: the owner has no live session")
+
+// Tokens finds a token for the owner of a scan, whose request is long over.
+type Tokens interface {
+	// AzTSToken returns a source of AzTS tokens from any live session of the
+	// owner, or [ErrSignedOut]. The source's own errors of kind Unauthenticated or
+	// Expired also mean that only the owner can help.
+	AzTSToken(ctx context.Context, owner access.PersonID) (azts.TokenSource, error)
+}
+
+// AzTS is what is needed of the AzTS client.
+type AzTS interface {
+	RequestScan(ctx context.Context, source azts.TokenSource, subscriptionIDs []string) ([]azts.Outcome, error)
+	Summaries(ctx context.Context, source azts.TokenSource, subscriptionIDs, controlIDs []string) ([]azts.Summary, error)
+	Results(ctx context.Context, source azts.TokenSource, subscriptionID string, q azts.ResultQuery, skipToken string) (azts.ResultPage, error)
+}
+
+var errNoScan = apperr.New(apperr.NotFound, "scan_not_found", "There is no such scan.").
+	WithNext(apperr.MenderPerson, "Look in the list of your scans.")
+
+// needsOwner reports whether only the owner can help, by signing in.
+func needsOwner(err error) bool {
+	return errors.Is(err, ErrSignedOut) || apperr.IsKind(err, apperr.Unauthenticated) || apperr.IsKind(err, apperr.Expired)
+}
+
+// problemOf returns the words of an error.
+func problemOf(err error) Problem {
+	if errors.Is(err, ErrSignedOut) {
+		return Problem{Code: "signed_out", Message: "This scan needs you: you are signed out.", Next: "Sign in to go on."}
+	}
+	e := apperr.From(err)
+	return Problem{Code: e.Code, Message: e.Message, Next: e.Next}
+}

@@ -1,0 +1,240 @@
+// Package scantest is for tests: what every scan.Records must do, and one in memory.
+package scantest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"azts.internal/portal/internal/access"
+	"azts.internal/portal/internal/scan"
+)
+
+// Memory keeps scans in memory. The zero value is ready.
+type Memory struct {
+	mu    sync.Mutex
+	scans map[scan.ID]scan.Scan
+	jobs  []scan.FollowArgs
+	// Fail, if set, is asked before each change; its error is the answer.
+	Fail func() error
+}
+
+var _ scan.Records = (*Memory)(nil)
+
+func clone(s scan.Scan) scan.Scan {
+	s.Parts = slices.Clone(s.Parts)
+	return s
+}
+
+func (m *Memory) failed() error {
+	if m.Fail == nil {
+		return nil
+	}
+	return m.Fail()
+}
+
+// CreateScan implements scan.Records.
+func (m *Memory) CreateScan(_ context.Context, s scan.Scan, job scan.FollowArgs) (scan.Scan, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.failed(); err != nil {
+		return scan.Scan{}, false, err
+	}
+	for _, other := range m.scans {
+		if other.Owner == s.Owner && other.Key == s.Key {
+			return clone(other), false, nil
+		}
+	}
+	if m.scans == nil {
+		m.scans = map[scan.ID]scan.Scan{}
+	}
+	m.scans[s.ID] = clone(s)
+	m.jobs = append(m.jobs, job)
+	return s, true, nil
+}
+
+// SaveScan implements scan.Records.
+func (m *Memory) SaveScan(_ context.Context, s scan.Scan) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.failed(); err != nil {
+		return err
+	}
+	if m.scans[s.ID].Version != s.Version {
+		return scan.ErrConflict
+	}
+	s.Version++
+	m.scans[s.ID] = clone(s)
+	return nil
+}
+
+// LoadScan implements scan.Records.
+func (m *Memory) LoadScan(_ context.Context, id scan.ID) (scan.Scan, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s, ok := m.scans[id]
+	if !ok {
+		return scan.Scan{}, scan.ErrNotFound
+	}
+	return clone(s), nil
+}
+
+// ScansOf implements scan.Records.
+func (m *Memory) ScansOf(_ context.Context, owner access.PersonID, limit int) ([]scan.Scan, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []scan.Scan
+	for _, s := range m.scans {
+		if s.Owner == owner {
+			all = append(all, clone(s))
+		}
+	}
+	slices.SortFunc(all, func(a, b scan.Scan) int {
+		return cmp.Or(b.RequestedAt.Compare(a.RequestedAt), cmp.Compare(a.ID, b.ID))
+	})
+	return all[:min(limit, len(all))], nil
+}
+
+// Jobs returns the jobs enqueued so far.
+func (m *Memory) Jobs() []scan.FollowArgs {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.jobs)
+}
+
+// Records checks that records do what scan.Records promises. They must be empty
+// and able to enqueue; jobs, if not nil, counts the jobs that are enqueued.
+func Records(t *testing.T, records scan.Records, jobs func() int) {
+	ctx := t.Context()
+	at := time.Date(2026, 9, 14, 13, 40, 45, 123456000, time.UTC)
+	ann, bob := access.PersonID{Authority: "t", Subject: "ann"}, access.PersonID{Authority: "t", Subject: "bob"}
+	sample := func(n int, owner access.PersonID, key string) scan.Scan {
+		return scan.Scan{ID: scan.ID(fmt.Sprintf("%026d", n)), Owner: owner, Key: key, State: scan.Requested, Version: 1,
+			RequestedAt: at.Add(time.Duration(n) * time.Second), ChangedAt: at.Add(time.Duration(n) * time.Second),
+			Parts: []scan.Part{{SubscriptionID: "sub-b", State: scan.PartAsked}, {SubscriptionID: "sub-a", State: scan.PartAsked}}}
+	}
+	create := func(t *testing.T, s scan.Scan) (scan.Scan, bool) {
+		t.Helper()
+		stored, created, err := records.CreateScan(ctx, s, scan.FollowArgs{Scan: s.ID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return stored, created
+	}
+	load := func(t *testing.T, id scan.ID) scan.Scan {
+		t.Helper()
+		s, err := records.LoadScan(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	same := func(t *testing.T, got, want scan.Scan) {
+		t.Helper()
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("scan = %+v\nwant   %+v", got, want)
+		}
+	}
+	first := sample(1, ann, "k")
+
+	t.Run("a scan comes back as it was", func(t *testing.T) {
+		if stored, created := create(t, first); !created || !reflect.DeepEqual(stored, first) {
+			t.Errorf("created %v %+v", created, stored)
+		}
+		same(t, load(t, first.ID), first)
+	})
+	t.Run("the same owner and key give the same scan and no second job", func(t *testing.T) {
+		stored, created := create(t, sample(2, ann, "k"))
+		if created {
+			t.Error("created twice")
+		}
+		same(t, stored, first)
+		if _, created := create(t, sample(3, bob, "k")); !created {
+			t.Error("another person's key was taken for this one's")
+		}
+		if _, err := records.LoadScan(ctx, sample(2, ann, "k").ID); !errors.Is(err, scan.ErrNotFound) {
+			t.Errorf("the second scan is there: %v", err)
+		}
+		if jobs != nil && jobs() != 2 {
+			t.Errorf("%d jobs", jobs())
+		}
+	})
+	t.Run("of many at once one wins", func(t *testing.T) {
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		won, seen := 0, map[scan.ID]bool{}
+		for n := range 20 {
+			wg.Go(func() {
+				s := sample(100+n, bob, "race")
+				stored, created, err := records.CreateScan(ctx, s, scan.FollowArgs{Scan: s.ID})
+				mu.Lock()
+				defer mu.Unlock()
+				if err != nil {
+					t.Error(err)
+				}
+				seen[stored.ID] = true
+				if created {
+					won++
+				}
+			})
+		}
+		wg.Wait()
+		if won != 1 || len(seen) != 1 {
+			t.Errorf("%d won, %d scans seen", won, len(seen))
+		}
+	})
+	changed := first
+	t.Run("a change is stored whole", func(t *testing.T) {
+		changed.State, changed.ChangedAt, changed.EndedAt = scan.Completed, at.Add(time.Hour), at.Add(time.Hour)
+		changed.Problem = scan.Problem{Code: "c", Message: "m", Next: "n"}
+		changed.Parts = []scan.Part{
+			{SubscriptionID: "sub-b", State: scan.PartCompleted, ScanRequestID: "20260914134045", QueueStatus: "Processing", Message: strings.Repeat("ü<b>'\"", 4000),
+				Since: at, CompletedAt: at.Add(time.Minute)},
+			{SubscriptionID: "sub-a", State: scan.PartQuotaReached, RetryAt: at.Add(2 * time.Hour)},
+		}
+		if err := records.SaveScan(ctx, changed); err != nil {
+			t.Fatal(err)
+		}
+		changed.Version = 2
+		same(t, load(t, first.ID), changed)
+	})
+	t.Run("a change of an old version is refused and leaves no trace", func(t *testing.T) {
+		old := first
+		old.State = scan.Failed
+		if err := records.SaveScan(ctx, old); !errors.Is(err, scan.ErrConflict) {
+			t.Errorf("SaveScan = %v", err)
+		}
+		same(t, load(t, first.ID), changed)
+	})
+	t.Run("an unknown scan is not found", func(t *testing.T) {
+		if _, err := records.LoadScan(ctx, "nothing"); !errors.Is(err, scan.ErrNotFound) {
+			t.Errorf("LoadScan = %v", err)
+		}
+		if err := records.SaveScan(ctx, sample(9, ann, "x")); !errors.Is(err, scan.ErrConflict) {
+			t.Errorf("SaveScan = %v", err)
+		}
+	})
+	t.Run("the list has the owner's newest first", func(t *testing.T) {
+		newer := sample(5, ann, "newer")
+		create(t, newer)
+		list, err := records.ScansOf(ctx, ann, 10)
+		if err != nil || len(list) != 2 {
+			t.Fatalf("ScansOf = %v, %v", list, err)
+		}
+		same(t, list[0], newer)
+		same(t, list[1], changed)
+		if list, err = records.ScansOf(ctx, ann, 1); err != nil || len(list) != 1 || list[0].ID != newer.ID {
+			t.Errorf("limit: %v, %v", list, err)
+		}
+		if list, err = records.ScansOf(ctx, access.PersonID{Authority: "other", Subject: "ann"}, 10); err != nil || len(list) != 0 {
+			t.Errorf("stranger: %v, %v", list, err)
+		}
+	})
+}
