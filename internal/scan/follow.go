@@ -29,7 +29,7 @@ const (
 	confirmations = 20
 	// retryPause is how soon a job is run again after a failure of ours, such as
 	// the database; keepTrying is how often. Together they outlast WaitLimit.
-	retryPause = 30 * time.Second
+	retryPause = 10 * time.Second
 	keepTrying = 10_000
 )
 

@@ -1,0 +1,169 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"azts.internal/portal/internal/access"
+	"azts.internal/portal/internal/scan"
+)
+
+const (
+	scanColumns = "id, authority, subject, idempotency_key, state, requested_at, changed_at, ended_at, problem_code, problem_message, problem_next, version"
+	partColumns = "scan_id, position, subscription_id, state, scan_request_id, queue_status, message, since, retry_at, completed_at"
+)
+
+func scanScan(r row) (scan.Scan, error) {
+	var s scan.Scan
+	var requested, changed, ended int64
+	err := r.Scan(&s.ID, &s.Owner.Authority, &s.Owner.Subject, &s.Key, &s.State, &requested, &changed, &ended,
+		&s.Problem.Code, &s.Problem.Message, &s.Problem.Next, &s.Version)
+	if errors.Is(err, ErrNotFound) {
+		return s, scan.ErrNotFound
+	}
+	if err != nil {
+		return s, fmt.Errorf("store: scan: %w", err)
+	}
+	s.RequestedAt, s.ChangedAt, s.EndedAt = fromMicros(requested), fromMicros(changed), fromMicros(ended)
+	return s, nil
+}
+
+// part is a part with the scan it belongs to.
+type part struct {
+	of scan.ID
+	scan.Part
+}
+
+func scanPart(r row) (part, error) {
+	var p part
+	var position, since, retry, completed int64
+	err := r.Scan(&p.of, &position, &p.SubscriptionID, &p.State, &p.ScanRequestID, &p.QueueStatus, &p.Message, &since, &retry, &completed)
+	if err != nil {
+		return p, fmt.Errorf("store: part of a scan: %w", err)
+	}
+	p.Since, p.RetryAt, p.CompletedAt = fromMicros(since), fromMicros(retry), fromMicros(completed)
+	return p, nil
+}
+
+// CreateScan implements scan.Records.
+func (db *DB) CreateScan(ctx context.Context, s scan.Scan, job scan.FollowArgs) (stored scan.Scan, created bool, err error) {
+	err = db.inTx(ctx, func(t tx) error {
+		n, err := t.exec(ctx, "INSERT INTO scans ("+scanColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+			ON CONFLICT (authority, subject, idempotency_key) DO NOTHING`,
+			s.ID, s.Owner.Authority, s.Owner.Subject, s.Key, s.State, micros(s.RequestedAt), micros(s.ChangedAt), micros(s.EndedAt),
+			s.Problem.Code, s.Problem.Message, s.Problem.Next, s.Version)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			stored, err = loadScan(ctx, t, "authority = $1 AND subject = $2 AND idempotency_key = $3", s.Owner.Authority, s.Owner.Subject, s.Key)
+			return err
+		}
+		if err := saveParts(ctx, t, s); err != nil {
+			return err
+		}
+		stored, created = s, true
+		return t.enqueue(ctx, job, nil)
+	})
+	if err != nil {
+		return scan.Scan{}, false, fmt.Errorf("store: creating a scan: %w", err)
+	}
+	return stored, created, nil
+}
+
+// SaveScan implements scan.Records.
+func (db *DB) SaveScan(ctx context.Context, s scan.Scan) error {
+	err := db.inTx(ctx, func(t tx) error {
+		n, err := t.exec(ctx, `UPDATE scans SET state = $1, changed_at = $2, ended_at = $3, problem_code = $4, problem_message = $5,
+			problem_next = $6, version = version + 1 WHERE id = $7 AND version = $8`,
+			s.State, micros(s.ChangedAt), micros(s.EndedAt), s.Problem.Code, s.Problem.Message, s.Problem.Next, s.ID, s.Version)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return scan.ErrConflict
+		}
+		return saveParts(ctx, t, s)
+	})
+	if err != nil {
+		return fmt.Errorf("store: saving a scan: %w", err)
+	}
+	return nil
+}
+
+func saveParts(ctx context.Context, t tx, s scan.Scan) error {
+	for i, p := range s.Parts {
+		_, err := t.exec(ctx, "INSERT INTO scan_parts ("+partColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+			ON CONFLICT (scan_id, position) DO UPDATE SET state = excluded.state, scan_request_id = excluded.scan_request_id,
+				queue_status = excluded.queue_status, message = excluded.message, since = excluded.since,
+				retry_at = excluded.retry_at, completed_at = excluded.completed_at`,
+			s.ID, i, p.SubscriptionID, p.State, p.ScanRequestID, p.QueueStatus, p.Message, micros(p.Since), micros(p.RetryAt), micros(p.CompletedAt))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// LoadScan implements scan.Records.
+func (db *DB) LoadScan(ctx context.Context, id scan.ID) (scan.Scan, error) {
+	return loadScan(ctx, db, "id = $1", id)
+}
+
+func loadScan(ctx context.Context, c conn, where string, args ...any) (scan.Scan, error) {
+	s, err := scanScan(c.queryRow(ctx, "SELECT "+scanColumns+" FROM scans WHERE "+where, args...))
+	if err != nil {
+		return scan.Scan{}, err
+	}
+	r, err := c.query(ctx, "SELECT "+partColumns+" FROM scan_parts WHERE scan_id = $1 ORDER BY position", s.ID)
+	parts, err := collect(r, err, scanPart)
+	if err != nil {
+		return scan.Scan{}, err
+	}
+	addParts([]*scan.Scan{&s}, parts)
+	return s, nil
+}
+
+// ScansOf implements scan.Records.
+func (db *DB) ScansOf(ctx context.Context, owner access.PersonID, limit int) ([]scan.Scan, error) {
+	const newest = " FROM scans WHERE authority = $1 AND subject = $2 ORDER BY requested_at DESC, id LIMIT $3"
+	// The parts first: a scan made between the two queries then has none, and is
+	// left out rather than shown as empty.
+	r, err := db.query(ctx, "SELECT "+partColumns+" FROM scan_parts WHERE scan_id IN (SELECT id"+newest+") ORDER BY scan_id, position",
+		owner.Authority, owner.Subject, limit)
+	parts, err := collect(r, err, scanPart)
+	if err != nil {
+		return nil, err
+	}
+	r, err = db.query(ctx, "SELECT "+scanColumns+newest, owner.Authority, owner.Subject, limit)
+	all, err := collect(r, err, scanScan)
+	if err != nil {
+		return nil, err
+	}
+	scans := make([]*scan.Scan, len(all))
+	for i := range all {
+		scans[i] = &all[i]
+	}
+	addParts(scans, parts)
+	whole := all[:0]
+	for _, s := range all {
+		if len(s.Parts) > 0 {
+			whole = append(whole, s)
+		}
+	}
+	return whole, nil
+}
+
+// addParts gives each scan its parts, which are in order.
+func addParts(scans []*scan.Scan, parts []part) {
+	byID := make(map[scan.ID]*scan.Scan, len(scans))
+	for _, s := range scans {
+		byID[s.ID] = s
+	}
+	for _, p := range parts {
+		if s := byID[p.of]; s != nil {
+			s.Parts = append(s.Parts, p.Part)
+		}
+	}
+}

@@ -1,0 +1,241 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+
+	"azts.internal/portal/internal/access"
+	"azts.internal/portal/internal/azhttp"
+	"azts.internal/portal/internal/azts"
+	"azts.internal/portal/internal/scan"
+	"azts.internal/portal/internal/scan/scantest"
+)
+
+// onEachScanDatabase runs test with the URL of an empty database of each kind:
+// SQLite always, PostgreSQL where PORTAL_TEST_POSTGRES_URL names a server on
+// which databases may be made.
+func onEachScanDatabase(t *testing.T, test func(t *testing.T, databaseURL string)) {
+	t.Run("sqlite", func(t *testing.T) { test(t, "sqlite:"+filepath.Join(t.TempDir(), "portal.db")) })
+	server := os.Getenv("PORTAL_TEST_POSTGRES_URL")
+	if server == "" {
+		return
+	}
+	t.Run("postgres", func(t *testing.T) {
+		ctx := context.Background()
+		admin, err := pgx.Connect(ctx, server)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { admin.Close(ctx) })
+		name := fmt.Sprintf("portal_scans_%d", time.Now().UnixNano())
+		if _, err := admin.Exec(ctx, "CREATE DATABASE "+name); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if _, err := admin.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+				t.Error(err)
+			}
+		})
+		u, err := url.Parse(server)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.Path = "/" + name
+		test(t, u.String())
+	})
+}
+
+func openForScans(t *testing.T, databaseURL string) *DB {
+	t.Helper()
+	db, err := Open(t.Context(), databaseURL, time.Now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+// idle is a worker that nothing starts.
+type idle struct {
+	river.WorkerDefaults[scan.FollowArgs]
+}
+
+func (idle) Work(context.Context, *river.Job[scan.FollowArgs]) error { return nil }
+
+func TestScanRecords(t *testing.T) {
+	onEachScanDatabase(t, func(t *testing.T, databaseURL string) {
+		db := openForScans(t, databaseURL)
+		defer db.Close()
+		workers := river.NewWorkers()
+		river.AddWorker(workers, &idle{})
+		if _, err := db.NewJobs(workers, 1); err != nil {
+			t.Fatal(err)
+		}
+		scantest.Records(t, db, func() (n int) {
+			if err := db.queryRow(t.Context(), "SELECT count(*) FROM river_job WHERE kind = 'scan_follow'").Scan(&n); err != nil {
+				t.Error(err)
+			}
+			return n
+		})
+	})
+}
+
+func TestScanWithoutItsJobIsNotStored(t *testing.T) {
+	onEachScanDatabase(t, func(t *testing.T, databaseURL string) {
+		db := openForScans(t, databaseURL) // without a job queue
+		defer db.Close()
+		s := scan.Scan{ID: "x", Owner: access.PersonID{Authority: "t", Subject: "s"}, Key: "k", State: scan.Requested, Version: 1}
+		if _, _, err := db.CreateScan(t.Context(), s, scan.FollowArgs{Scan: s.ID}); err == nil {
+			t.Error("stored without a job")
+		}
+		if _, err := db.LoadScan(t.Context(), s.ID); !errors.Is(err, scan.ErrNotFound) {
+			t.Errorf("LoadScan = %v", err)
+		}
+	})
+}
+
+// slowAzTS takes scans and has results once done is set.
+type slowAzTS struct {
+	requests, looks atomic.Int32
+	done            atomic.Bool
+}
+
+func (a *slowAzTS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var body struct{ SubscriptionIDList []string }
+	_ = json.NewDecoder(r.Body).Decode(&body) // an empty answer fails the test
+	modified := time.Now().UTC().Add(-time.Hour)
+	if a.done.Load() {
+		modified = time.Now().UTC().Add(2 * time.Second)
+	}
+	var list []string
+	for _, id := range body.SubscriptionIDList {
+		list = append(list, fmt.Sprintf(`{"subscriptionID":%q,"queueStatus":"Processing","lastModifiedDateTime":%q}`, id, modified.Format("01/02/2006 15:04:05")))
+	}
+	switch all := strings.Join(list, ","); {
+	case strings.HasSuffix(r.URL.Path, "/RequestScan"):
+		a.requests.Add(1)
+		fmt.Fprintf(w, "[%s]", all)
+	case strings.HasSuffix(r.URL.Path, "/search"):
+		a.looks.Add(1)
+		fmt.Fprintf(w, `{"searchResults":[%s]}`, all)
+	default:
+		fmt.Fprint(w, `{"data":[{"ControlName":"c"}]}`)
+	}
+}
+
+type alwaysSignedIn struct{}
+
+func (alwaysSignedIn) AzTSToken(context.Context, access.PersonID) (azts.TokenSource, error) {
+	return alwaysSignedIn{}, nil
+}
+func (alwaysSignedIn) Token(context.Context, string) (string, error) { return "t", nil }
+func (alwaysSignedIn) Invalidate(context.Context, string, string)    {}
+
+// process is one process of the portal as far as scans need it.
+type process struct {
+	*scan.Service
+	db   *DB
+	jobs *Jobs
+}
+
+func startProcess(t *testing.T, databaseURL, aztsURL string) *process {
+	t.Helper()
+	p := &process{db: openForScans(t, databaseURL)}
+	client, err := azts.New(azhttp.Config{BaseURL: aztsURL, Scope: "s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Service, err = scan.New(scan.Config{Records: p.db, AzTS: client, Tokens: alwaysSignedIn{}, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	workers := river.NewWorkers()
+	p.Register(workers)
+	if p.jobs, err = p.db.NewJobs(workers, 4); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.jobs.Start(context.WithoutCancel(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (p *process) stop(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 20*time.Second)
+	defer cancel()
+	if err := errors.Join(p.jobs.Stop(ctx), p.db.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+// await reads events until the scan is in the state.
+func await(t *testing.T, events <-chan scan.Event, state scan.State) {
+	t.Helper()
+	limit := time.NewTimer(30 * time.Second)
+	defer limit.Stop()
+	for {
+		select {
+		case e, open := <-events:
+			if !open {
+				t.Fatal("events ended")
+			}
+			if e.State == state {
+				return
+			}
+		case <-limit.C:
+			t.Fatalf("the scan did not become %s", state)
+		}
+	}
+}
+
+func TestScanIsFollowedByJobsAcrossARestart(t *testing.T) {
+	onEachScanDatabase(t, func(t *testing.T, databaseURL string) {
+		service := &slowAzTS{}
+		server := httptest.NewServer(service)
+		defer server.Close()
+		owner := access.PersonID{Authority: "t", Subject: "ann"}
+		subs := []string{"00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"}
+
+		first := startProcess(t, databaseURL, server.URL)
+		events, cancel := first.Subscribe(owner)
+		s, err := first.Request(t.Context(), owner, alwaysSignedIn{}, subs, "k")
+		if err != nil {
+			t.Fatal(err)
+		}
+		await(t, events, scan.Running)
+		cancel()
+		first.stop(t)
+
+		service.done.Store(true)
+		second := startProcess(t, databaseURL, server.URL)
+		defer second.stop(t)
+		events, cancel = second.Subscribe(owner)
+		defer cancel()
+		// Between start and subscription the scan may have ended already.
+		if s, err = second.Get(t.Context(), owner, s.ID); err != nil {
+			t.Fatal(err)
+		}
+		if !s.State.Ended() {
+			await(t, events, scan.Completed)
+		}
+		s, err = second.Get(t.Context(), owner, s.ID)
+		if err != nil || s.State != scan.Completed || len(s.Parts) != 2 || service.requests.Load() != 1 {
+			t.Errorf("scan %+v, %v, %d requests", s, err, service.requests.Load())
+		}
+	})
+}
