@@ -11,7 +11,6 @@ import (
 	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/session"
-	"azts.internal/portal/templates"
 )
 
 const (
@@ -31,8 +30,11 @@ const (
 type SignIn struct {
 	ResponseType string
 	// Scopes are asked for at the authorization endpoint: all that people
-	// should consent to at once.
+	// should consent to at once, or the OpenID scopes alone where the response
+	// type has no code.
 	Scopes []string
+	// TokenVisitScopes are asked for when a token needs the person.
+	TokenVisitScopes []string
 	// CodeScopes are what the code is redeemed for: those of one resource.
 	CodeScopes []string
 	// TokenScopes are the scopes of that resource alone, the name under which
@@ -164,7 +166,7 @@ func (a *auth) stepUp(w http.ResponseWriter, r *http.Request, flow session.Flow,
 	}
 	request := entra.Authorization{Scopes: a.signIn.Scopes, Claims: mfaClaims, LoginHint: hint(identity.User.Account)}
 	if flow.Purpose == purposeToken {
-		request.Scopes = flow.Scopes
+		request.Scopes = a.signIn.TokenVisitScopes
 	}
 	flow.SteppedUp = true
 	a.log.InfoContext(r.Context(), "sign-in without a second factor is sent back for it", "person", identity.User.ID)
@@ -203,7 +205,7 @@ func (a *auth) requestToken(w http.ResponseWriter, r *http.Request, live *sessio
 		responseType = "code"
 	}
 	return a.visit(w, r, session.Flow{Purpose: purposeToken, ResponseType: responseType, Scopes: a.signIn.CodeScopes,
-		ReturnTo: returnTo}, entra.Authorization{Scopes: a.signIn.Scopes, Claims: need.Claims, LoginHint: hint(live.User.Account)})
+		ReturnTo: returnTo}, entra.Authorization{Scopes: a.signIn.TokenVisitScopes, Claims: need.Claims, LoginHint: hint(live.User.Account)})
 }
 
 // refuse answers a sign-in that did not succeed with a page: what happened, who
@@ -214,14 +216,15 @@ func (a *auth) refuse(flow session.Flow, err error) error {
 	if !errors.As(err, &e) || e.Kind == apperr.Internal {
 		return err
 	}
-	return &refusal{Error: e, returnTo: localPath(flow.ReturnTo)}
+	return &refusal{err: e, returnTo: localPath(flow.ReturnTo)}
 }
 
 // refusal is an error of a sign-in, which the person may start again.
 type refusal struct {
-	*apperr.Error
+	err      *apperr.Error
 	returnTo string
 }
 
-// Unwrap makes the error itself visible, not only its cause.
-func (e *refusal) Unwrap() error { return e.Error }
+func (e *refusal) Error() string { return e.err.Error() }
+
+func (e *refusal) Unwrap() error { return e.err }

@@ -85,16 +85,20 @@ func (f *frame) serve(h handler) http.Handler {
 }
 
 func (f *frame) fail(w http.ResponseWriter, r *http.Request, err error) {
+	status, ok := statuses[apperr.From(err).Kind]
+	if !ok {
+		status = http.StatusInternalServerError
+	}
+	f.failWith(w, r, status, err)
+}
+
+func (f *frame) failWith(w http.ResponseWriter, r *http.Request, status int, err error) {
 	ctx := r.Context()
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		f.log.DebugContext(ctx, "the browser left", "path", r.URL.Path)
 		return
 	}
 	e := apperr.From(err)
-	status, ok := statuses[e.Kind]
-	if !ok {
-		status = http.StatusInternalServerError
-	}
 	level := slog.LevelInfo
 	if status >= 500 {
 		level = slog.LevelError

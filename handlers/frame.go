@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"azts.internal/portal/internal/access"
+	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/internal/reqlog"
 	"azts.internal/portal/session"
 	"azts.internal/portal/templates"
@@ -16,6 +17,7 @@ import (
 // frame is what all areas share: who is signed in, and the frame around a page.
 type frame struct {
 	sessions    *session.Store
+	provider    *entra.Provider
 	rules       access.Rules
 	environment string // badge, such as "Sandbox"
 	notice      string

@@ -1,0 +1,75 @@
+package handlers
+
+import (
+	"encoding/base64"
+	"net/http"
+	"time"
+
+	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/session"
+	"azts.internal/portal/templates"
+)
+
+// account is the area of who am I.
+type account struct{ *frame }
+
+// show is GET /account.
+func (a *account) show(w http.ResponseWriter, r *http.Request, live *session.Session) error {
+	list, err := a.sessions.SessionsOf(r.Context(), live.User.ID)
+	if err != nil {
+		return err
+	}
+	page := templates.AccountPage{
+		Page: a.page(r, "Account", templates.AccountURL), Name: live.User.DisplayName(), Account: live.User.Account,
+		TenantID: live.User.TenantID, ObjectID: live.User.ObjectID, Issuer: live.User.Issuer, Subject: live.User.Subject,
+		Roles: live.User.Roles, Methods: entra.DescribeMethods(live.User.AMR), SignedInAt: live.SignedInAt,
+		IdleEnds: live.EndsAt, SessionEnds: live.ExpiresAt, Device: live.Device,
+		Sessions: make([]templates.SessionRow, len(list)),
+	}
+	page.Flash = a.flash(w, r)
+	for i := range list {
+		page.Sessions[i] = templates.SessionRow{ID: sessionField(list[i].ID), Device: list[i].Device,
+			SignedInAt: list[i].CreatedAt, LastSeen: list[i].LastSeenAt, Current: list[i].ID == live.ID}
+	}
+	page.Claims = claimRows(entra.DescribeIDToken(live.IDToken))
+	return a.render(w, r, http.StatusOK, templates.Account(page))
+}
+
+func claimRows(claims []entra.Claim) []templates.Claim {
+	rows := make([]templates.Claim, len(claims))
+	for i, c := range claims {
+		rows[i] = templates.Claim{Name: c.Name, Value: c.Value, Meaning: c.Meaning, Time: c.Time}
+	}
+	return rows
+}
+
+// sessionField is the id of a session in a form: a hash of the cookie's value,
+// which opens nothing.
+func sessionField(id session.ID) string { return base64.RawURLEncoding.EncodeToString(id[:]) }
+
+func parseSessionID(r *http.Request) (session.ID, error) {
+	if err := r.ParseForm(); err != nil {
+		return session.ID{}, formError(err)
+	}
+	b, err := base64.RawURLEncoding.DecodeString(r.PostForm.Get("id"))
+	if err != nil || len(b) != len(session.ID{}) {
+		return session.ID{}, errBadForm.Becausef("session id")
+	}
+	return session.ID(b), nil
+}
+
+// setTheme is POST /account/theme; it needs no session, since colours are no secret.
+func (a *account) setTheme(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return formError(err)
+	}
+	chosen := templates.Theme(r.PostForm.Get("theme"))
+	maxAge := int(365 * 24 * time.Hour / time.Second)
+	if chosen != templates.ThemeLight && chosen != templates.ThemeDark {
+		chosen, maxAge = "", -1
+	}
+	http.SetCookie(w, &http.Cookie{Name: themeCookie, Value: string(chosen), Path: "/", MaxAge: maxAge,
+		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	redirect(w, localPath(r.PostForm.Get("return_to")))
+	return nil
+}

@@ -1,0 +1,165 @@
+package handlers
+
+import (
+	"encoding/csv"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"azts.internal/portal/internal/azts"
+	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/session"
+	"azts.internal/portal/templates"
+)
+
+// maxSkip bounds AzTS's skip token in our addresses, in bytes.
+const maxSkip = 1024
+
+// resultsPerPage is AzTS's own page size (azts.md).
+const resultsPerPage = 100
+
+// results is the area of reading the latest results of a subscription.
+type results struct {
+	*frame
+	azts          *azts.Client
+	subscriptions *subscriptions
+	broker        *entra.Broker
+	portalHost    string // of the Azure portal in this cloud
+}
+
+// show is GET /subscriptions/{id}/results?skip=&page=: one page of AzTS's own.
+func (s *results) show(w http.ResponseWriter, r *http.Request, live *session.Session) error {
+	ctx, cancel := timeout(r)
+	defer cancel()
+	id, err := azts.ParseSubscriptionID(r.PathValue("id"))
+	if err != nil {
+		return errNotFound.Because(err)
+	}
+	q := r.URL.Query()
+	skip := q.Get("skip")
+	if len(skip) > maxSkip {
+		return errBadForm.Becausef("skip token of %d bytes", len(skip))
+	}
+	number, _ := strconv.Atoi(q.Get("page")) // for display only
+	number = min(max(number, 1), azts.MaxResultPages)
+	page := templates.ResultsPage{Page: s.page(r, "Results", templates.ScansURL), SubscriptionID: id,
+		CSVURL: templates.SubscriptionResultsCSVURL(id, templates.ResultsQuery{})}
+	if scan := q.Get("scan"); scan != "" {
+		page.ScanURL = templates.ScanURL(scan)
+	}
+	for _, row := range s.subscriptions.of(ctx, live).rows {
+		if row.ID == id {
+			page.SubscriptionName, page.Compliance, page.LastScan = row.Name, row.Compliance, row.LastScan
+			page.Passed, page.Failed, page.Total = row.Passed, row.Failed, row.Total
+		}
+	}
+	answer, err := s.azts.Results(ctx, s.broker.SourceOfSession(live.ID), id, azts.ResultQuery{}, skip)
+	if err != nil {
+		p := s.problem(ctx, err, "AzTS did not give the results", live)
+		page.Problem, page.CSVURL = &p, ""
+		return s.render(w, r, http.StatusOK, templates.Results(page))
+	}
+	if answer.Skipped > 0 {
+		page.Warnings = append(page.Warnings, templates.Problem{Tone: templates.ToneWarning, Title: "Some rows are missing",
+			What: fmt.Sprintf("%d rows of this page could not be read, or belong to another subscription.", answer.Skipped)})
+	}
+	for i := range answer.Results {
+		page.Rows = append(page.Rows, s.row(live, &answer.Results[i]))
+	}
+	from := (number-1)*resultsPerPage + 1
+	page.Pager = templates.Pager{Noun: "results", From: from, To: from + len(page.Rows) - 1, Total: answer.TotalRecords.N}
+	back := templates.ResultsQuery{Scan: q.Get("scan")}
+	if answer.Next != "" {
+		page.Pager.NextURL = templates.SubscriptionResultsURL(id, templates.ResultsQuery{Scan: back.Scan, Skip: answer.Next, Page: number + 1})
+	}
+	if skip != "" {
+		// AzTS's tokens lead forward only; the way back is the first page.
+		page.Pager.PrevURL = templates.SubscriptionResultsURL(id, back)
+	}
+	return s.render(w, r, http.StatusOK, templates.Results(page))
+}
+
+func (s *results) row(live *session.Session, v *azts.Result) templates.Result {
+	row := templates.Result{ControlID: v.ControlName, Control: v.ControlDisplayName, Status: v.Status, Severity: v.Severity,
+		Resource: v.ResourceName, Group: v.ResourceGroupName, ResourceID: v.ResourceID, Reason: v.StatusReason, Description: v.Description,
+		Remediation: v.Remediation, Category: v.Category, Baseline: v.IsBaseline, ExceptionState: v.ExceptionWorkflow,
+		ExceptionExpiry: v.ExceptionExpiry.Text, Justification: v.Justification}
+	if strings.HasPrefix(v.ResourceID, "/subscriptions/") && !strings.ContainsAny(v.ResourceID, "?#\\ \t\r\n") && live.User.TenantID != "" {
+		link := url.URL{Scheme: "https", Host: s.portalHost, Path: "/", Fragment: "@" + live.User.TenantID + "/resource" + v.ResourceID}
+		row.PortalURL = link.String()
+	}
+	return row
+}
+
+var csvHeader = []string{"Control", "Control name", "Status", "Severity", "Resource", "Resource group", "Resource id", "Reason", "Category",
+	"Baseline", "Exception", "Exception expires", "Justification", "Description", "Remediation"}
+
+// export is GET /subscriptions/{id}/results.csv: all pages, one after the other,
+// as UTF-8 with a byte order mark, by which Excel knows it.
+func (s *results) export(w http.ResponseWriter, r *http.Request, live *session.Session) error {
+	id, err := azts.ParseSubscriptionID(r.PathValue("id"))
+	if err != nil {
+		return errNotFound.Because(err)
+	}
+	control := http.NewResponseController(w)
+	out := csv.NewWriter(w)
+	out.UseCRLF = true
+	began := false
+	for page, err := range s.azts.AllResults(r.Context(), s.broker.SourceOfSession(live.ID), id, azts.ResultQuery{}) {
+		if err != nil && !began {
+			return err
+		}
+		if err != nil {
+			// A file that ends early must not look whole: break the connection.
+			s.log.WarnContext(r.Context(), "an export broke off", "subscription", id, "err", err)
+			panic(http.ErrAbortHandler)
+		}
+		if !began {
+			began = true
+			h := w.Header()
+			h.Set("Content-Type", "text/csv; charset=utf-8")
+			h.Set("Cache-Control", "no-store")
+			h.Set("Content-Disposition", `attachment; filename="azts-`+id+"-"+s.now().UTC().Format("20060102-1504")+`.csv"`)
+			if _, err := w.Write([]byte("\ufeff")); err != nil {
+				return nil // the browser left
+			}
+			if err := out.Write(csvHeader); err != nil {
+				return nil
+			}
+		}
+		for i := range page.Results {
+			if err := out.Write(csvRow(&page.Results[i])); err != nil {
+				return nil // the browser left
+			}
+		}
+		out.Flush()
+		// A long export is not a stuck one: as long as pages come, it may go on.
+		if err := control.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil || out.Error() != nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+func csvRow(v *azts.Result) []string {
+	row := []string{v.ControlDisplayName, v.ControlName, v.Status, v.Severity, v.ResourceName, v.ResourceGroupName, v.ResourceID,
+		v.StatusReason, v.Category, strconv.FormatBool(v.IsBaseline), v.ExceptionWorkflow, v.ExceptionExpiry.Text, v.Justification,
+		v.Description, v.Remediation}
+	for i := range row {
+		row[i] = formulaSafe(row[i])
+	}
+	return row
+}
+
+// formulaSafe puts an apostrophe before a cell that a spreadsheet would take for
+// a formula: whoever names a resource could otherwise run one on the reader's
+// machine.
+func formulaSafe(cell string) string {
+	if cell != "" && strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
+		return "'" + cell
+	}
+	return cell
+}

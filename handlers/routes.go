@@ -1,0 +1,147 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"azts.internal/portal/internal/access"
+	"azts.internal/portal/internal/apperr"
+	"azts.internal/portal/internal/arm"
+	"azts.internal/portal/internal/azts"
+	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/internal/reqlog"
+	"azts.internal/portal/internal/scan"
+	"azts.internal/portal/session"
+	"azts.internal/portal/static"
+	"azts.internal/portal/templates"
+)
+
+const callbackPath = "/auth/callback"
+
+// Features say what this installation has.
+type Features struct {
+	AzTS bool // an AzTS Web API is configured
+}
+
+// Parts are what the portal is made of. AzTS, ARM and Scans are nil together
+// where no AzTS is configured; ARM may be nil alone.
+type Parts struct {
+	BaseURL        string
+	Sessions       *session.Store
+	Provider       *entra.Provider
+	Broker         *entra.Broker
+	SignIn         SignIn
+	Rules          access.Rules
+	AzTS           *azts.Client
+	AzTSURL        string
+	ARM            *arm.Client
+	Scans          *scan.Service
+	PortalHost     string
+	Database       interface{ Ping(context.Context) error }
+	TrustedProxies []netip.Prefix
+	Environment    string
+	Notice         string
+	People         []templates.SamplePerson
+	Version        string
+	// Closing is closed when the process wants to end: open streams end then.
+	Closing <-chan struct{}
+	Now     func() time.Time
+	Log     *slog.Logger
+}
+
+// New returns the portal's routes. It refuses missing parts.
+func New(p Parts) (http.Handler, error) {
+	if p.Sessions == nil || p.Provider == nil || p.Broker == nil || p.Database == nil || p.Now == nil || p.Log == nil ||
+		p.BaseURL == "" || p.Closing == nil || (p.AzTS == nil) != (p.Scans == nil) {
+		return nil, errors.New("handlers: a part is missing")
+	}
+	f := &frame{sessions: p.Sessions, provider: p.Provider, rules: p.Rules, environment: p.Environment, notice: p.Notice,
+		version: p.Version, features: Features{AzTS: p.AzTS != nil}, now: p.Now, log: p.Log}
+	auth := &auth{frame: f, provider: p.Provider, broker: p.Broker, signIn: p.SignIn}
+	out := &signOut{frame: f, provider: p.Provider, baseURL: p.BaseURL, limiter: newLimiter(600, time.Minute, p.Now)}
+	me := &account{frame: f}
+	first := &home{frame: f, provider: p.Provider, people: p.People, scans: p.Scans}
+	live := &events{frame: f, scans: p.Scans, slots: make(chan struct{}, maxStreams), closing: p.Closing}
+	machine := &health{database: p.Database, provider: p.Provider}
+
+	mux := http.NewServeMux()
+	public := func(pattern string, h handler) { mux.Handle(pattern, limitBody(maxForm, f.serve(h))) }
+	personal := func(pattern string, h personal) { public(pattern, f.signedIn(h)) }
+
+	// Everyone
+	public("GET /", first.show)
+	public("GET /auth/login", auth.login)
+	mux.Handle("POST "+callbackPath, limitBody(maxCallback, f.serve(auth.callback)))
+	public("POST /auth/logout", out.logout)
+	public("GET /auth/signed-out", out.signedOut)
+	public("GET /auth/frontchannel-logout", out.frontChannel)
+	mux.Handle("POST /auth/backchannel-logout", limitBody(maxLogoutForm, f.serve(out.backChannel)))
+	public("POST /account/theme", me.setTheme)
+	public("GET /healthz", machine.alive)
+	public("GET /readyz", machine.ready)
+	mux.Handle("GET /static/", static.Handler())
+
+	// Whoever is signed in
+	personal("GET /account", me.show)
+	personal("POST /account/sessions/end", out.endOther)
+	personal("GET /session", live.state)
+	personal("GET /events", live.stream)
+	if p.AzTS != nil {
+		mine := &subscriptions{frame: f, azts: p.AzTS, arm: p.ARM, broker: p.Broker, scans: p.Scans}
+		first.subscriptions = mine
+		token := &tokens{frame: f, broker: p.Broker, auth: auth, scopes: p.SignIn.TokenScopes, apiURL: p.AzTSURL}
+		scan := &scans{frame: f, service: p.Scans, subscriptions: mine, broker: p.Broker}
+		result := &results{frame: f, azts: p.AzTS, subscriptions: mine, broker: p.Broker, portalHost: p.PortalHost}
+		personal("GET /tokens", token.show)
+		personal("POST /tokens", token.request)
+		personal("POST /tokens/reveal", token.reveal)
+		personal("POST /tokens/renew", token.renew)
+		personal("POST /tokens/forget", token.forget)
+		personal("GET /scans", scan.list)
+		personal("POST /scans", scan.start)
+		personal("GET /scans/{id}", scan.follow)
+		personal("GET /subscriptions/{id}/results", result.show)
+		personal("GET /subscriptions/{id}/results.csv", result.export)
+	}
+
+	guarded, err := f.sameOrigin(f.methods(mux))
+	if err != nil {
+		return nil, err
+	}
+	return f.outer(p.TrustedProxies, guarded), nil
+}
+
+// methods answers what the mux has no handler for with pages of ours: 405 where
+// another method would do, else 404.
+func (f *frame) methods(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := mux.Handler(r); pattern != "" && (pattern != "GET /" || r.URL.Path == "/") {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		var allowed []string
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			other := r.Clone(r.Context())
+			other.Method = method
+			if _, pattern := mux.Handler(other); pattern != "" && pattern != "GET /" {
+				allowed = append(allowed, method)
+			}
+		}
+		if len(allowed) == 0 || r.Method == http.MethodGet && len(allowed) == 1 && allowed[0] == http.MethodGet {
+			f.fail(w, r, errNotFound)
+			return
+		}
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		f.failWith(w, r, http.StatusMethodNotAllowed, errMethod)
+	})
+}
+
+var errMethod = apperr.New(apperr.Invalid, "method_not_allowed", "This address does not take that kind of request.").
+	WithNext(apperr.MenderPerson, "Start again from the first page.")
+
+func refOf(ctx context.Context) string { return reqlog.ID(ctx) }

@@ -1,0 +1,228 @@
+package handlers
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"azts.internal/portal/internal/apperr"
+	"azts.internal/portal/internal/arm"
+	"azts.internal/portal/internal/azts"
+	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/internal/scan"
+	"azts.internal/portal/session"
+	"azts.internal/portal/templates"
+)
+
+const (
+	// listAge is how old a list of subscriptions may be that is shown again:
+	// going back and forth between pages must not ask two services each time.
+	listAge = 20 * time.Second
+	// maxLists bounds how many lists are remembered.
+	maxLists = 256
+	// recentScans is how many scans tell which subscriptions a person has when
+	// Azure does not.
+	recentScans = 20
+)
+
+// estate is what we know of a person's subscriptions.
+type estate struct {
+	rows     []templates.Subscription // worst first
+	warnings []templates.Problem
+	problem  error // AzTS did not answer; rows have names only
+	noRole   bool  // AzTS shows this person nothing
+	paste    bool  // the list may lack some
+	asOf     time.Time
+}
+
+// subscriptions joins what Azure and AzTS say of a person's subscriptions.
+type subscriptions struct {
+	*frame
+	azts   *azts.Client
+	arm    *arm.Client // nil where there is none
+	broker *entra.Broker
+	scans  *scan.Service
+
+	mu    sync.Mutex
+	lists map[session.ID]estate
+}
+
+// of returns the subscriptions of the signed-in person. It has no error: what is
+// missing is part of the answer.
+func (s *subscriptions) of(ctx context.Context, live *session.Session) estate {
+	s.mu.Lock()
+	known, ok := s.lists[live.ID]
+	s.mu.Unlock()
+	if ok && s.now().Sub(known.asOf) < listAge {
+		return known
+	}
+	e := s.ask(ctx, live)
+	e.asOf = s.now()
+	if e.problem == nil && len(e.warnings) == 0 {
+		s.remember(live.ID, e)
+	}
+	return e
+}
+
+func (s *subscriptions) remember(id session.ID, e estate) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lists == nil {
+		s.lists = make(map[session.ID]estate)
+	}
+	if len(s.lists) >= maxLists {
+		for old, list := range s.lists {
+			if s.now().Sub(list.asOf) >= listAge {
+				delete(s.lists, old)
+			}
+		}
+	}
+	if len(s.lists) < maxLists {
+		s.lists[id] = e
+	}
+}
+
+// forget makes the next list a fresh one.
+func (s *subscriptions) forget(id session.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.lists, id)
+}
+
+func (s *subscriptions) ask(ctx context.Context, live *session.Session) estate {
+	source := s.broker.SourceOfSession(live.ID)
+	var e estate
+	byID := make(map[string]*templates.Subscription)
+	var ids []string
+	add := func(id, name string) {
+		if byID[id] == nil {
+			byID[id] = &templates.Subscription{ID: id, Name: name}
+			ids = append(ids, id)
+		}
+	}
+	if err := s.azure(ctx, source, add); err != nil {
+		e.paste = true
+		e.warnings = append(e.warnings, s.problem(ctx, err, "Azure did not say which subscriptions you have", live))
+	}
+	if s.arm == nil || e.paste {
+		e.paste = true
+		s.fromScans(ctx, live, add)
+	}
+	if len(ids) > azts.MaxSummaries {
+		ids = ids[:azts.MaxSummaries]
+		e.warnings = append(e.warnings, templates.Problem{Tone: templates.ToneWarning, Title: "The list is cut",
+			What: "You have more subscriptions than this page shows.", Next: "Paste the id of a subscription that is missing."})
+		e.paste = true
+	}
+	summaries, err := s.azts.Summaries(ctx, source, ids, nil)
+	if err != nil {
+		e.problem = err
+	}
+	for _, sum := range summaries {
+		row := byID[sum.SubscriptionID]
+		if row == nil {
+			continue
+		}
+		row.Name = cmp.Or(row.Name, sum.SubscriptionName)
+		row.AccessLevel = sum.AccessLevel
+		row.Compliance = templates.Compliance{Known: sum.Compliance.Known, Percent: sum.Compliance.Value}
+		row.Passed, row.Failed, row.Total = sum.Passed.N, sum.Failed.N, sum.Total.N
+		row.LastScan = sum.LastModified.Time
+	}
+	e.noRole = err == nil && len(summaries) == 0
+	for _, id := range ids {
+		e.rows = append(e.rows, *byID[id])
+	}
+	slices.SortStableFunc(e.rows, worstFirst)
+	return e
+}
+
+// worstFirst puts the lowest compliance first, then what was never scanned, then
+// what AzTS does not know.
+func worstFirst(a, b templates.Subscription) int {
+	rank := func(s templates.Subscription) int {
+		switch {
+		case s.Compliance.Known:
+			return 0
+		case s.AccessLevel != "":
+			return 1
+		}
+		return 2
+	}
+	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Compliance.Percent, b.Compliance.Percent),
+		cmp.Compare(b.Failed, a.Failed), cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), cmp.Compare(a.ID, b.ID))
+}
+
+func (s *subscriptions) azure(ctx context.Context, source azts.TokenSource, add func(id, name string)) error {
+	if s.arm == nil {
+		return nil
+	}
+	list, err := s.arm.Subscriptions(ctx, source)
+	for _, sub := range list {
+		add(sub.ID, sub.Name)
+	}
+	return err
+}
+
+// fromScans adds the subscriptions that the person scanned lately.
+func (s *subscriptions) fromScans(ctx context.Context, live *session.Session, add func(id, name string)) {
+	list, err := s.scans.List(ctx, live.User.ID, recentScans)
+	if err != nil {
+		s.log.WarnContext(ctx, "the recent scans cannot be listed", "err", err)
+		return
+	}
+	for _, one := range list {
+		for _, part := range one.Parts {
+			add(part.SubscriptionID, "")
+		}
+	}
+}
+
+// problem makes a panel of an error of a service and logs it.
+func (f *frame) problem(ctx context.Context, err error, title string, live *session.Session) templates.Problem {
+	e := apperr.From(err)
+	f.log.WarnContext(ctx, "a service failed", "what", title, "code", e.Code, "err", err)
+	p := templates.Problem{Tone: templates.ToneWarning, Title: title, What: e.Message, Next: e.Next, Mender: menders[e.Mender], Code: e.Code,
+		Reference: refOf(ctx), At: f.now()}
+	if e.Kind == apperr.Unauthenticated {
+		login := templates.LoginOptions{ReturnTo: templates.HomeURL, LoginHint: live.User.Account}
+		p.Primary = &templates.Action{Label: "Go to the company sign-in", URL: login.URL()}
+	}
+	return p
+}
+
+// filter keeps the rows whose name or id holds the text.
+func filter(rows []templates.Subscription, text string) []templates.Subscription {
+	text = strings.ToLower(strings.TrimSpace(text))
+	if text == "" {
+		return rows
+	}
+	var out []templates.Subscription
+	for _, row := range rows {
+		if strings.Contains(strings.ToLower(row.Name), text) || strings.Contains(row.ID, text) {
+			out = append(out, row)
+		}
+	}
+	return out
+}
+
+// pageSize is how many rows a page of a list shows.
+const pageSize = 100
+
+// cut returns one page of rows and where it lies.
+func cut[T any](rows []T, page int, noun string, address func(page int) string) ([]T, templates.Pager) {
+	pages := max(1, (len(rows)+pageSize-1)/pageSize)
+	page = min(max(page, 1), pages)
+	from, to := (page-1)*pageSize, min(page*pageSize, len(rows))
+	pager := templates.Pager{Noun: noun, From: from + 1, To: to, Total: len(rows)}
+	if page > 1 {
+		pager.PrevURL = address(page - 1)
+	}
+	if page < pages {
+		pager.NextURL = address(page + 1)
+	}
+	return rows[from:to], pager
+}

@@ -1,0 +1,321 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"azts.internal/portal/handlers"
+	"azts.internal/portal/internal/access"
+	"azts.internal/portal/internal/arm"
+	"azts.internal/portal/internal/azhttp"
+	"azts.internal/portal/internal/azts"
+	"azts.internal/portal/internal/config"
+	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/internal/reqlog"
+	"azts.internal/portal/internal/sandbox"
+	"azts.internal/portal/internal/scan"
+	"azts.internal/portal/internal/seal"
+	"azts.internal/portal/internal/store"
+	"azts.internal/portal/session"
+	"azts.internal/portal/templates"
+)
+
+const (
+	// stopLimit is how long requests under way may take once we were asked to
+	// stop; then the jobs get as long again.
+	stopLimit = 10 * time.Second
+	// scanWorkers is how many scans are looked after at the same moment; each
+	// look is one short call.
+	scanWorkers = 32
+)
+
+func newLogger(c *config.Config, w io.Writer) *slog.Logger {
+	var h slog.Handler = slog.NewTextHandler(w, nil)
+	if c.LogFormat == "json" {
+		h = slog.NewJSONHandler(w, nil)
+	}
+	return slog.New(reqlog.Handler{Handler: h})
+}
+
+// portal is the running program.
+type portal struct {
+	config *config.Config
+	log    *slog.Logger
+	now    func() time.Time
+
+	listener net.Listener
+	baseURL  string
+	up       *upstream
+	db       *store.DB
+	scans    *scan.Service
+	provider *entra.Provider
+	sessions *session.Store
+	jobs     *store.Jobs
+	people   []templates.SamplePerson
+	closing  chan struct{}
+
+	stops []func() error // in the order they were made; run backwards
+	fails chan error     // of what runs until the end
+	wait  sync.WaitGroup
+}
+
+// serve runs the portal until ctx ends.
+func serve(ctx context.Context, c *config.Config, stdout io.Writer, log *slog.Logger) (err error) {
+	p := &portal{config: c, log: log, now: time.Now, closing: make(chan struct{}), fails: make(chan error, 4)}
+	defer func() { err = errors.Join(err, p.stop()) }()
+	if p.listener, err = net.Listen("tcp", c.Addr); err != nil {
+		return err
+	}
+	p.onStop(func() error { return ignoreClosed(p.listener.Close()) })
+	p.baseURL = c.BaseURL
+	if host, port, _ := net.SplitHostPort(c.Addr); port == "0" {
+		_, port, _ = net.SplitHostPort(p.listener.Addr().String())
+		p.baseURL = "http://" + net.JoinHostPort(host, port)
+	}
+	if err := p.reach(); err != nil {
+		return err
+	}
+	handler, err := p.build(ctx)
+	if err != nil {
+		return err
+	}
+	p.listen(p.listener, handler, func() {
+		close(p.closing)
+		if p.scans != nil {
+			p.scans.CloseSubscribers()
+		}
+	})
+	p.announce(stdout)
+	select {
+	case <-ctx.Done():
+		log.Info("stopping")
+		return nil
+	case err := <-p.fails:
+		return err
+	}
+}
+
+// onStop adds what is to be undone at the end.
+func (p *portal) onStop(f func() error) { p.stops = append(p.stops, f) }
+
+func (p *portal) stop() error {
+	var err error
+	for i := len(p.stops) - 1; i >= 0; i-- {
+		err = errors.Join(err, p.stops[i]())
+	}
+	p.wait.Wait()
+	return err
+}
+
+// background runs f until the program stops.
+func (p *portal) background(f func(context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	p.wait.Add(1)
+	go func() {
+		defer p.wait.Done()
+		defer close(done)
+		f(ctx)
+	}()
+	p.onStop(func() error {
+		cancel()
+		<-done
+		return nil
+	})
+}
+
+// listen serves handler until the program stops; draining is called first then.
+func (p *portal) listen(l net.Listener, handler http.Handler, draining func()) {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelWarn)}
+	server.RegisterOnShutdown(draining)
+	p.wait.Add(1)
+	go func() {
+		defer p.wait.Done()
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			p.fails <- err
+		}
+	}()
+	p.onStop(func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
+		defer cancel()
+		if err := server.Shutdown(ctx); err != nil {
+			return errors.Join(err, server.Close())
+		}
+		return nil
+	})
+}
+
+// reach decides what the portal talks to, and starts the sandbox if that is it.
+func (p *portal) reach() error {
+	if !p.config.Sandbox {
+		up, err := realUpstream(p.config, p.now)
+		p.up = up
+		return err
+	}
+	l, err := net.Listen("tcp", p.config.SandboxAddr)
+	if err != nil {
+		return fmt.Errorf("the sandbox: %w", err)
+	}
+	p.onStop(func() error { return ignoreClosed(l.Close()) })
+	box, err := sandbox.New(sandbox.Options{Origin: "http://" + l.Addr().String(), PortalURL: p.baseURL,
+		Subscriptions: p.config.SandboxSubscriptions, ResultsPerSubscription: p.config.SandboxResults, Logger: p.log})
+	if err != nil {
+		return err
+	}
+	p.listen(l, box, func() {})
+	p.up = sandboxUpstream(box.Settings())
+	for _, person := range box.People() {
+		p.people = append(p.people, templates.SamplePerson{Name: person.Name, Account: person.Account, Shows: person.Description,
+			SignInURL: templates.LoginOptions{LoginHint: person.Account}.URL()})
+	}
+	return nil
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// keys returns the sealing keys; the sandbox's are made at each start.
+func (p *portal) keys() (*seal.KeyRing, error) {
+	secrets := p.config.SecretKeys
+	if len(secrets) == 0 {
+		key := make([]byte, seal.KeySize)
+		rand.Read(key) // never fails (crypto/rand)
+		secrets = [][]byte{key}
+	}
+	return seal.NewKeyRing(secrets...)
+}
+
+// open opens the database; the sandbox's is a new file that goes at the end.
+func (p *portal) open(ctx context.Context) error {
+	url := p.config.DatabaseURL
+	if url == "" {
+		dir, err := os.MkdirTemp("", "azts-portal-")
+		if err != nil {
+			return err
+		}
+		p.onStop(func() error { return os.RemoveAll(dir) })
+		url = "sqlite:" + filepath.Join(dir, "portal.db")
+	}
+	db, err := store.Open(ctx, url, p.now, p.log)
+	if err != nil {
+		return err
+	}
+	p.db = db
+	p.onStop(db.Close)
+	return nil
+}
+
+// build makes every part and returns the portal's handler.
+func (p *portal) build(ctx context.Context) (http.Handler, error) {
+	c := p.config
+	keys, err := p.keys()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.open(ctx); err != nil {
+		return nil, err
+	}
+	if p.provider, err = entra.NewProvider(p.up.provider(p.baseURL, newClient(), p.now, p.log)); err != nil {
+		return nil, err
+	}
+	p.background(p.provider.Run)
+	if p.sessions, err = session.New(p.db, keys, session.Options{Idle: c.SessionIdle, Max: c.SessionMax, Now: p.now, Log: p.log}); err != nil {
+		return nil, err
+	}
+	p.background(p.sessions.Watcher().Run)
+	broker, err := entra.NewBroker(p.provider, p.db, keys, p.now)
+	if err != nil {
+		return nil, err
+	}
+	parts := handlers.Parts{BaseURL: p.baseURL, Sessions: p.sessions, Provider: p.provider, Broker: broker,
+		SignIn:     p.up.signIn(c.ResponseType, c.RequireMFA),
+		Rules:      access.Rules{AdminRole: c.AdminRole, HelpDeskRole: c.HelpDeskRole},
+		AzTSURL:    p.up.aztsURL,
+		PortalHost: p.up.portalHost, Database: p.db, TrustedProxies: c.TrustedProxies, People: p.people, Version: version(),
+		Closing: p.closing, Now: p.now, Log: p.log}
+	if c.Sandbox {
+		parts.Environment = "Sandbox"
+	}
+	if err := p.services(&parts, broker); err != nil {
+		return nil, err
+	}
+	return handlers.New(parts)
+}
+
+// services makes the clients of the APIs and what stands on them.
+func (p *portal) services(parts *handlers.Parts, broker *entra.Broker) error {
+	workers := river.NewWorkers()
+	if p.up.aztsURL != "" {
+		var err error
+		if parts.AzTS, err = azts.New(azhttp.Config{BaseURL: p.up.aztsURL, Scope: p.up.aztsScope, Now: p.now}); err != nil {
+			return err
+		}
+		if p.up.armURL != "" {
+			if parts.ARM, err = arm.New(azhttp.Config{BaseURL: p.up.armURL, Scope: p.up.armScope, Now: p.now}); err != nil {
+				return err
+			}
+		}
+		p.scans, err = scan.New(scan.Config{Records: p.db, AzTS: parts.AzTS, Tokens: ownerTokens{broker}, Log: p.log, Now: p.now})
+		if err != nil {
+			return err
+		}
+		parts.Scans = p.scans
+		p.scans.Register(workers)
+	}
+	var err error
+	if p.jobs, err = p.db.NewJobs(workers, scanWorkers); err != nil {
+		return err
+	}
+	if err := p.jobs.Start(context.Background()); err != nil {
+		return err
+	}
+	p.onStop(func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
+		defer cancel()
+		return p.jobs.Stop(ctx)
+	})
+	return nil
+}
+
+// ownerTokens gives the follower of a scan the tokens of the scan's owner.
+type ownerTokens struct{ broker *entra.Broker }
+
+func (t ownerTokens) AzTSToken(_ context.Context, owner access.PersonID) (azts.TokenSource, error) {
+	return t.broker.SourceOfPerson(owner), nil
+}
+
+// announced is how many sample people fit into the one line at the start: the
+// employee, the admin and the help desk; the landing page lists them all.
+const announced = 3
+
+// announce prints the one line that a newcomer needs.
+func (p *portal) announce(stdout io.Writer) {
+	line := "Portal: " + p.baseURL
+	if p.config.Sandbox {
+		var people []string
+		for _, person := range p.people[:min(announced, len(p.people))] {
+			people = append(people, person.Account)
+		}
+		line += " (sandbox; sign in as " + strings.Join(people, ", ") + ")"
+	}
+	fmt.Fprintln(stdout, line)
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"azts.internal/portal/handlers"
+	"azts.internal/portal/internal/config"
+	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/internal/sandbox"
+)
+
+// upstream is what the portal talks to, real or sandbox, as plain values.
+type upstream struct {
+	issuer, metadataURL string
+	clientID            string
+	credential          entra.Credential
+	allowedTenants      []string
+	aztsURL, aztsScope  string
+	armURL, armScope    string // "" where there is no Azure
+	portalHost          string
+}
+
+// armPermission is the one delegated permission of Azure Resource Manager.
+const armPermission = "/user_impersonation"
+
+func realUpstream(c *config.Config, now func() time.Time) (*upstream, error) {
+	cloud := entra.Clouds[c.Cloud]
+	up := &upstream{issuer: c.Issuer, clientID: c.ClientID, allowedTenants: c.AllowedTenants, aztsURL: c.AzTSURL, aztsScope: c.AzTSScope,
+		armURL: c.ARMURL, armScope: cloud.ARMURL + armPermission, portalHost: cloud.PortalHost}
+	if c.TenantID != "" {
+		up.issuer, up.metadataURL = cloud.TenantIssuer(c.TenantID)
+		if up.armURL == "" {
+			up.armURL = cloud.ARMURL
+		}
+	}
+	switch {
+	case c.ClientSecret != "":
+		up.credential = entra.SecretCredential(c.ClientSecret)
+	case len(c.Certificate) > 0:
+		credential, err := entra.CertificateCredential(c.Certificate, now)
+		if err != nil {
+			return nil, config.Mistakes{fmt.Sprintf("PORTAL_CLIENT_CERTIFICATE: %v", err)}
+		}
+		up.credential = credential
+	case c.FederatedFile != "":
+		up.credential = entra.FederatedCredential(c.FederatedFile)
+	}
+	return up, nil
+}
+
+func sandboxUpstream(s sandbox.Settings) *upstream {
+	cloud := entra.Clouds["public"]
+	return &upstream{issuer: s.Issuer, clientID: s.ClientID, credential: entra.SecretCredential(s.ClientSecret),
+		aztsURL: s.AzTSURL, aztsScope: s.AzTSScope, armURL: s.ARMURL, armScope: cloud.ARMURL + armPermission, portalHost: cloud.PortalHost}
+}
+
+func (u *upstream) provider(baseURL string, client *http.Client, now func() time.Time, log *slog.Logger) entra.Options {
+	return entra.Options{Issuer: u.issuer, MetadataURL: u.metadataURL, ClientID: u.clientID, Credential: u.credential,
+		RedirectURL: baseURL + "/auth/callback", AllowedTenants: u.allowedTenants, Client: client, Now: now, Log: log}
+}
+
+// signIn returns how people sign in here.
+func (u *upstream) signIn(responseType string, requireMFA bool) handlers.SignIn {
+	openID := []string{"openid", "profile", "email"}
+	code := append(slices.Clone(openID), "offline_access")
+	s := handlers.SignIn{ResponseType: responseType, RequireMFA: requireMFA, Scopes: openID}
+	visit := code
+	if u.aztsScope != "" {
+		s.TokenScopes = []string{u.aztsScope}
+		code = append(code, u.aztsScope)
+		visit = code
+		if u.armURL != "" {
+			visit = append(slices.Clone(code), u.armScope)
+		}
+	}
+	s.CodeScopes, s.TokenVisitScopes = code, visit
+	if entra.HasCode(responseType) {
+		s.Scopes = visit
+	}
+	return s
+}
+
+// newClient returns the client for the provider's endpoints: no redirects, since
+// nothing there redirects, and a time limit on everything.
+func newClient() *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 32
+	return &http.Client{Transport: transport, Timeout: 20 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
