@@ -83,7 +83,6 @@ func (t *tenant) metadata(version int, at authority) map[string]any {
 		"authorization_endpoint":                endpoints + "/authorize",
 		"token_endpoint":                        endpoints + "/token",
 		"end_session_endpoint":                  endpoints + "/logout",
-		"device_authorization_endpoint":         endpoints + "/devicecode",
 		"userinfo_endpoint":                     t.s.options.Origin + "/oidc/userinfo",
 		"jwks_uri":                              base + "/discovery/v2.0/keys",
 		"http_logout_supported":                 true,
