@@ -72,7 +72,7 @@ func (s sign) component(shown string) templ.Component {
 func controlStatus(status string) templ.Component {
 	s, ok := controlSigns[status]
 	if !ok {
-		s = sign{status, "s-neutral", iconAsk}
+		s = sign{status, "s-unknown", iconAsk}
 		if status == "" {
 			s.word = "Unknown"
 		}
@@ -84,7 +84,7 @@ func controlStatus(status string) templ.Component {
 func scanStatus(state ScanState) templ.Component {
 	s, ok := scanSigns[state]
 	if !ok {
-		s = sign{string(state), "s-neutral", iconAsk}
+		s = sign{string(state), "s-unknown", iconAsk}
 	}
 	return s.component(s.word)
 }

@@ -46,6 +46,15 @@ export function clock(seconds) {
   return s >= 3600 ? `${Math.floor(s / 3600)} h ${two(Math.floor(s / 60) % 60)} min` : `${Math.floor(s / 60)}:${two(s % 60)}`;
 }
 
+// took is the words of the server's took, for lengths under a day.
+function took(seconds) {
+  const s = Math.max(0, Math.floor(seconds));
+  if (s < 60) return `${s} s`;
+  if (s < 600) return `${Math.floor(s / 60)} min ${s % 60} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min`;
+  return `${Math.floor(s / 3600)} h ${Math.floor(s / 60) % 60} min`;
+}
+
 function count(el) {
   const left = (Date.parse(el.dataset.countdown) - now()) / 1000;
   const stage = left <= 0 ? 'over' : left <= warnAt ? 'warn' : 'ok';
@@ -60,7 +69,7 @@ function count(el) {
 
 function tick() {
   for (const el of document.querySelectorAll('[data-countdown]')) count(el);
-  for (const el of document.querySelectorAll('[data-since]')) el.textContent = clock((now() - Date.parse(el.dataset.since)) / 1000);
+  for (const el of document.querySelectorAll('[data-since]')) el.textContent = took((now() - Date.parse(el.dataset.since)) / 1000);
   for (const el of document.querySelectorAll('time[data-age]')) {
     const words = age((now() - Date.parse(el.dateTime)) / 1000);
     if (el.textContent !== words) el.textContent = words;

@@ -1,0 +1,203 @@
+package static
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"path"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+)
+
+func get(t *testing.T, method, target, accept string) *http.Response {
+	t.Helper()
+	r := httptest.NewRequest(method, target, nil)
+	if accept != "" {
+		r.Header.Set("Accept-Encoding", accept)
+	}
+	w := httptest.NewRecorder()
+	Handler().ServeHTTP(w, r)
+	return w.Result()
+}
+
+func body(t *testing.T, res *http.Response) []byte {
+	t.Helper()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestEveryFileIsServedForEver(t *testing.T) {
+	for name, f := range files {
+		res := get(t, http.MethodGet, URL(name), "")
+		if res.StatusCode != http.StatusOK || !bytes.Equal(body(t, res), f.plain) {
+			t.Errorf("%s: status %d, or other bytes than the file's", name, res.StatusCode)
+		}
+		for header, want := range map[string]string{
+			"Cache-Control":          "public, max-age=31536000, immutable",
+			"X-Content-Type-Options": "nosniff",
+			"Vary":                   "Accept-Encoding",
+			"Content-Encoding":       "",
+			"Content-Type":           contentTypes[path.Ext(name)],
+		} {
+			if got := res.Header.Get(header); got != want {
+				t.Errorf("%s: %s is %q, want %q", name, header, got, want)
+			}
+		}
+	}
+}
+
+func TestGzipIsTheSameFile(t *testing.T) {
+	var wg sync.WaitGroup
+	for range 8 { // the first use compresses: it must happen once
+		wg.Go(func() {
+			res := get(t, http.MethodGet, URL("css/portal.css"), "br, gzip")
+			if got := res.Header.Get("Content-Encoding"); got != "gzip" {
+				t.Errorf("Content-Encoding is %q", got)
+				return
+			}
+			zr, err := gzip.NewReader(res.Body)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			plain, err := io.ReadAll(zr)
+			if err != nil || !bytes.Equal(plain, files["css/portal.css"].plain) {
+				t.Errorf("unpacked bytes differ (error %v)", err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestAcceptEncoding(t *testing.T) {
+	for accept, want := range map[string]bool{
+		"": false, "gzip": true, "GZIP": true, "deflate, gzip;q=0.5": true, "*": true, "br": false,
+		"gzip;q=0": false, "gzip; q=0.000": false, "*, gzip;q=0": false, "*;q=0": false, "gzip;q=x": false, "identity": false,
+	} {
+		if got := acceptsGzip([]string{accept}); got != want {
+			t.Errorf("%q: %v, want %v", accept, got, want)
+		}
+	}
+	if !acceptsGzip([]string{"br", "gzip"}) {
+		t.Error("the second header line was not read")
+	}
+}
+
+func TestAnotherBuildsAddressIsNotKept(t *testing.T) {
+	res := get(t, http.MethodGet, "/static/0000000000000000/css/portal.css", "")
+	if res.StatusCode != http.StatusOK || res.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("status %d, Cache-Control %q", res.StatusCode, res.Header.Get("Cache-Control"))
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	for target, want := range map[string]int{
+		"/static/" + setHash + "/nothing.css":           http.StatusNotFound,
+		"/static/" + setHash + "/css/":                  http.StatusNotFound,
+		"/static/" + setHash + "/../static.go":          http.StatusNotFound,
+		"/static/" + setHash + "/css/%2e%2e/portal.css": http.StatusNotFound,
+		"/static/css/portal.css":                        http.StatusNotFound,
+		"/static/":                                      http.StatusNotFound,
+	} {
+		if res := get(t, http.MethodGet, target, ""); res.StatusCode != want || res.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: status %d, Cache-Control %q", target, res.StatusCode, res.Header.Get("Cache-Control"))
+		}
+	}
+	res := get(t, http.MethodPost, URL("css/portal.css"), "")
+	if res.StatusCode != http.StatusMethodNotAllowed || res.Header.Get("Allow") != "GET, HEAD" {
+		t.Errorf("POST: status %d, Allow %q", res.StatusCode, res.Header.Get("Allow"))
+	}
+}
+
+func TestURLOfAnUnknownFilePanics(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic: a page would point nowhere")
+		}
+	}()
+	URL("css/missing.css")
+}
+
+// TestHashFollowsContent is about caches: an address kept for ever must change
+// with any byte of any file, since modules import each other inside the set.
+func TestHashFollowsContent(t *testing.T) {
+	hash := func(css, js string) string {
+		_, h := load(fstest.MapFS{"a.css": {Data: []byte(css)}, "b.js": {Data: []byte(js)}})
+		return h
+	}
+	if hash("one", "two") == hash("one", "2") || hash("one", "two") == hash("on", "etwo") {
+		t.Error("two sets share a hash")
+	}
+	if hash("one", "two") != hash("one", "two") {
+		t.Error("the hash is not stable")
+	}
+}
+
+var importPath = regexp.MustCompile(`(?m)^import .*?'([^']+)';$`)
+
+func TestModulesImportEachOther(t *testing.T) {
+	seen := 0
+	for name, f := range files {
+		if path.Ext(name) != ".js" {
+			continue
+		}
+		for _, m := range importPath.FindAllSubmatch(f.plain, -1) {
+			seen++
+			if target := path.Join(path.Dir(name), string(m[1])); !strings.HasPrefix(string(m[1]), "./") || files[target] == nil {
+				t.Errorf("%s imports %s, which is not in the set", name, m[1])
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("no import found: the test reads the modules wrongly")
+	}
+}
+
+// TestNothingFromElsewhere keeps the files free of other hosts and of what the
+// content security policy refuses.
+func TestNothingFromElsewhere(t *testing.T) {
+	for name, f := range files {
+		text := strings.ReplaceAll(string(f.plain), "http://www.w3.org/2000/svg", "")
+		for _, word := range []string{"http:", "https:", "@import", "eval(", "innerHTML", "insertAdjacentHTML", "document.write"} {
+			if strings.Contains(text, word) {
+				t.Errorf("%s holds %q", name, word)
+			}
+		}
+	}
+}
+
+// TestWeight keeps the promise of the first page: 15 KB each, compressed.
+func TestWeight(t *testing.T) {
+	weight := map[string]int{}
+	for name, f := range files {
+		weight[path.Ext(name)] += len(f.compressed())
+	}
+	for _, ext := range []string{".css", ".js"} {
+		t.Logf("%s: %d bytes compressed", ext, weight[ext])
+		if weight[ext] == 0 || weight[ext] > 15<<10 {
+			t.Errorf("%s weighs %d bytes compressed", ext, weight[ext])
+		}
+	}
+}
+
+func TestEveryFileIsKnown(t *testing.T) {
+	n := 0
+	err := fs.WalkDir(FS, ".", func(name string, d fs.DirEntry, err error) error {
+		if !d.IsDir() {
+			n++
+		}
+		return err
+	})
+	if err != nil || n != len(files) {
+		t.Errorf("%d files embedded, %d served, error %v", n, len(files), err)
+	}
+}
