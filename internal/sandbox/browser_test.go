@@ -53,6 +53,7 @@ type tenantWorld struct {
 	t     *testing.T
 	url   string
 	clock *clock
+	close func() // waits for the requests under way; the end of the test calls it too
 }
 
 func newTenantWorld(t *testing.T) *tenantWorld {
@@ -66,7 +67,7 @@ func newTenantWorld(t *testing.T) *tenantWorld {
 	server.Config.Handler = box
 	server.Start()
 	t.Cleanup(server.Close)
-	return &tenantWorld{Sandbox: box, t: t, url: server.URL, clock: c}
+	return &tenantWorld{Sandbox: box, t: t, url: server.URL, clock: c, close: server.Close}
 }
 
 // browser walks through the tenant's pages: it keeps cookies, follows redirects

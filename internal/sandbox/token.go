@@ -3,6 +3,7 @@ package sandbox
 import (
 	"crypto/subtle"
 	"encoding/json"
+	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -68,6 +69,8 @@ func (t *tenant) serveToken(version int) http.HandlerFunc {
 // read. It says whether it has answered.
 func (t *tenant) spoilToken(w http.ResponseWriter, r *http.Request) bool {
 	if _, on := t.s.faults.take("token.timeout"); on {
+		// A server notices that its caller has gone only when the body is read.
+		_, _ = io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, maxFormBytes))
 		t.dawdle(r, "", time.Minute)
 		http.Error(w, "The service did not answer in time.", http.StatusGatewayTimeout)
 		return true
