@@ -2,11 +2,11 @@ package templates
 
 import (
 	"context"
-	"html"
 	"io"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/a-h/templ"
 )
@@ -43,11 +43,21 @@ func appendBreakable(b []byte, s string) []byte {
 // breakable shows text that may be one long identifier.
 func breakable(s string) templ.Component { return fragment(appendBreakable(nil, s)) }
 
+// escapes are the characters that html.EscapeString escapes, with what it
+// writes; empty for all others.
+var escapes = [256]string{'&': "&amp;", '<': "&lt;", '>': "&gt;", '"': "&#34;", '\'': "&#39;"}
+
+// appendText writes outside text, escaped for content and for attributes in
+// double quotes.
 func appendText(b []byte, s string) []byte {
-	if strings.ContainsAny(s, `&<>"'`) {
-		s = html.EscapeString(s)
+	start := 0
+	for i := range len(s) {
+		if escaped := escapes[s[i]]; escaped != "" {
+			b = append(append(b, s[start:i]...), escaped...)
+			start = i + 1
+		}
 	}
-	return append(b, s...)
+	return append(b, s[start:]...)
 }
 
 const (
@@ -61,12 +71,16 @@ func timestamp(t time.Time) templ.Component {
 	if t.IsZero() {
 		return blank
 	}
+	return fragment(appendTimestamp(make([]byte, 0, 96), t))
+}
+
+func appendTimestamp(b []byte, t time.Time) []byte {
 	t = t.UTC()
-	b := append(make([]byte, 0, 96), `<time data-local datetime="`...)
+	b = append(b, `<time data-local datetime="`...)
 	b = t.AppendFormat(b, time.RFC3339)
 	b = append(b, `">`...)
 	b = t.AppendFormat(b, exactLayout)
-	return fragment(append(b, `</time>`...))
+	return append(b, `</time>`...)
 }
 
 // ago shows how long ago t was, the exact time on hover and for screen readers.
@@ -159,19 +173,30 @@ func identifier(id string) templ.Component {
 	if id == "" {
 		return blank
 	}
-	b := append(make([]byte, 0, 512), `<span class="id"><code>`...)
-	if r := []rune(id); len(r) > 18 {
-		b = appendText(b, string(r[:8]))
+	return fragment(appendIdentifier(make([]byte, 0, 512), id))
+}
+
+func appendIdentifier(b []byte, id string) []byte {
+	b = append(b, `<span class="id"><code>`...)
+	if len(id) > 18 {
+		head, tail := 8, len(id)-4
+		for !utf8.RuneStart(id[head]) {
+			head++
+		}
+		for tail < len(id) && !utf8.RuneStart(id[tail]) {
+			tail++
+		}
+		b = appendText(b, id[:head])
 		b = append(b, `<span class="mid">`...)
-		b = appendText(b, string(r[8:len(r)-4]))
+		b = appendText(b, id[head:tail])
 		b = append(b, `</span>`...)
-		b = appendText(b, string(r[len(r)-4:]))
+		b = appendText(b, id[tail:])
 	} else {
 		b = appendText(b, id)
 	}
 	b = append(b, `</code>`...)
 	b = appendCopy(b, id, "Copy id")
-	return fragment(append(b, `</span>`...))
+	return append(b, `</span>`...)
 }
 
 // copyButton copies text; label says what, for those who do not see the icon.

@@ -2,6 +2,7 @@ package templates
 
 import (
 	"context"
+	"html"
 	"math"
 	"strings"
 	"testing"
@@ -76,10 +77,18 @@ func TestCountdownSaysWhenItIsOver(t *testing.T) {
 	}
 }
 
+func TestEscapingIsThatOfTheStandardLibrary(t *testing.T) {
+	for _, s := range []string{"", "plain", hostile, `&<>"'`, "a&b", "ü<ö", "\xff<", "'"} {
+		if got, want := string(appendText(nil, s)), html.EscapeString(s); got != want {
+			t.Errorf("%q: %q, want %q", s, got, want)
+		}
+	}
+}
+
 // TestShortenedIDIsWholeOnCopy: shortening is for the eye; selecting, hearing
 // and the button give every character.
 func TestShortenedIDIsWholeOnCopy(t *testing.T) {
-	for _, id := range []string{sampleID(1), "short", "ünïcödé-identifier-that-is-long", hostile} {
+	for _, id := range []string{sampleID(1), "short", "ünïcödé-identifier-that-is-long", strings.Repeat("\u20ac", 9), strings.Repeat("\u20ac", 12), hostile} {
 		s := part(t, identifier(id))
 		if got := s.Find("code").Text(); got != id {
 			t.Errorf("text %q, want %q", got, id)
