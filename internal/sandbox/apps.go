@@ -132,7 +132,7 @@ func seedApplications(options Options) []*application {
 			secrets:        []secret{{value: PortalClientSecret}},
 			multiTenant:    true,
 			idTokenAllowed: true,
-			optionalClaims: []string{"sid", "login_hint", "upn", "email", "auth_time", "amr", "acrs", "wids"},
+			optionalClaims: []string{"sid", "login_hint", "upn", "email", "auth_time", "amr", "acrs", "wids", "groups"},
 			required: []requiredAccess{
 				{resource: AzTSAppID, scopes: []string{"user_impersonation"}},
 				{resource: ARMAppID, scopes: []string{"user_impersonation"}},

@@ -378,6 +378,10 @@ func TestRolesAndGuests(t *testing.T) {
 	if guest["tid"] != sandbox.TenantID || guest["oid"] != sandbox.GinaID || guest["idp"] == nil {
 		t.Errorf("the guest here: %v", guest)
 	}
+	many := w.claims(w.browser().signIn(sandbox.TomasID).answer.Get("id_token"))
+	if many["groups"] != nil || many["_claim_names"] == nil {
+		t.Errorf("240 groups: %v", many)
+	}
 }
 
 func TestSeveralTenantsAtOneAuthority(t *testing.T) {
