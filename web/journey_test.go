@@ -1,0 +1,116 @@
+package main
+
+import (
+	"encoding/csv"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/PuerkitoBio/goquery"
+
+	"azts.internal/portal/internal/sandbox"
+)
+
+// TestNewcomer is the walk of somebody who has just started the program, with a
+// tenant of its own and nothing configured.
+func TestNewcomer(t *testing.T) {
+	t.Parallel()
+	portal := startPortal(t, nil)
+	for _, text := range []string{portal.url, "sandbox", "dana@contoso.com", "ada@contoso.com"} {
+		if !strings.Contains(portal.announced, text) {
+			t.Errorf("the line at the start is %q, without %q", portal.announced, text)
+		}
+	}
+	b := portal.browser()
+	landing := b.get("/")
+	landing.has(".env", "Sandbox")
+	landing.has("table", "dana@contoso.com")
+	p := b.toAnswer(b.get("/auth/login?login_hint=dana@contoso.com"), "dana@contoso.com")
+	if p.url.Hostname() != "127.0.0.1" {
+		t.Errorf("the tenant is at %s, the same site as the portal", p.url)
+	}
+	overview := b.submit(p, "form#hiddenform", nil).want(http.StatusOK, "Overview")
+	if n := overview.sel("table tbody tr").Length(); n < 10 {
+		t.Errorf("the overview lists %d subscriptions", n)
+	}
+	b.signOut().want(http.StatusOK, "You are signed out")
+}
+
+// TestWholeWalk goes from sign-in over a token, a scan and its results to
+// sign-out.
+func TestWholeWalk(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t, setup{sandbox: sandbox.Options{ScanDuration: 800 * time.Millisecond, ResultsPerSubscription: 130}})
+	b := w.browser()
+	overview := b.signInTo("dana@contoso.com", "/").want(http.StatusOK, "Overview")
+	overview.has("table", "Contoso Prod")
+
+	tokens := b.submit(b.get("/tokens"), `form[action="/tokens"] button`, nil).want(http.StatusOK, "Tokens")
+	if shown := tokens.text("#token-text"); strings.Contains(shown, "eyJ") {
+		t.Error("the token is shown before anyone asked to see it")
+	}
+	revealed := b.submit(tokens, "form[data-reveal] button", nil).want(http.StatusOK, "Tokens")
+	if token := revealed.text("#token-text"); strings.Count(token, ".") != 2 || !strings.HasPrefix(token, "eyJ") {
+		t.Errorf("the token reads %.40q", token)
+	}
+	revealed.has("#token .facts", sandbox.AzTSAppIDURI)
+
+	scan := startScan(b, "Contoso Prod", "Payments – Staging")
+	events := b.events()
+	for scan = b.get(scan.url.String()); scan.sel("#scan[data-running]").Length() > 0; scan = b.get(scan.url.String()) {
+		b.await(events, "scan", 30*time.Second)
+	}
+	if n := scan.sel("tbody .status:contains(Completed), tbody td:contains(Completed)").Length(); n < 2 {
+		t.Fatalf("the scan ended so: %s", scan.text("table"))
+	}
+	readResults(b, scan)
+
+	b.signOut().want(http.StatusOK, "You are signed out").has(".outcomes", "The company sign-in ended its session")
+	b.send(visit{to: "/account"}).leadsTo("/auth/login?return_to=%2Faccount")
+	// The tenant's session ended too: it asks who one is.
+	b.get("/auth/login").want(http.StatusOK, "Choose an account")
+	if n := w.sessions(); n != 0 {
+		t.Errorf("%d sessions are left", n)
+	}
+}
+
+// startScan chooses subscriptions by name and starts.
+func startScan(b *browser, names ...string) *page {
+	b.t.Helper()
+	choice := b.get("/scans").want(http.StatusOK, "Scans")
+	chosen := url.Values{}
+	choice.sel("table.choose tbody tr").Each(func(_ int, row *goquery.Selection) {
+		for _, name := range names {
+			if clean(row.Find(".name").Text()) == name {
+				chosen.Add("subscription", row.Find("input[name=subscription]").AttrOr("value", ""))
+			}
+		}
+	})
+	if len(chosen["subscription"]) != len(names) {
+		b.t.Fatalf("found %d of %q in %s", len(chosen["subscription"]), names, choice.text("table.choose"))
+	}
+	return b.submit(choice, `form.scan-form button[name=idempotency_key]`, chosen).want(http.StatusOK, "Scan of 2 subscriptions")
+}
+
+// readResults opens both pages of the first subscription's results, then the file.
+func readResults(b *browser, scan *page) {
+	b.t.Helper()
+	first := b.get(scan.sel(`tbody a[href*="/results"]`).First().AttrOr("href", ""))
+	if n := first.sel("table.results details.opener").Length(); first.status != http.StatusOK || n != 100 {
+		b.t.Fatalf("page 1 of the results is %d with %d rows", first.status, n)
+	}
+	second := b.get(first.one("a[rel=next]").AttrOr("href", ""))
+	if n := second.sel("table.results details.opener").Length(); n != 30 {
+		b.t.Errorf("page 2 has %d rows", n)
+	}
+	file := b.get(first.one("a[download]").AttrOr("href", ""))
+	if kind := file.header.Get("Content-Type"); file.status != http.StatusOK || kind != "text/csv; charset=utf-8" {
+		b.t.Fatalf("the file is %d %s", file.status, kind)
+	}
+	records, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(file.body, "\ufeff"))).ReadAll()
+	if err != nil || len(records) != 131 {
+		b.t.Errorf("the file has %d records, %v", len(records), err)
+	}
+}
