@@ -212,6 +212,15 @@ func TestOverviewStates(t *testing.T) {
 	}
 }
 
+// TestOnePrimaryAction: a page with two leading buttons leads nowhere.
+func TestOnePrimaryAction(t *testing.T) {
+	eachSample(t, func(t *testing.T, name string, d *goquery.Document) {
+		if n := d.Find("main .btn-primary").Length(); n > 1 && !strings.HasPrefix(name, "hostile") {
+			t.Errorf("%d primary actions", n)
+		}
+	})
+}
+
 func TestScanRegionIsFollowedWhileItRuns(t *testing.T) {
 	running := doc(t, "scan").Find("#scan[data-live-scan='01jd6w3qv8x5k2m9']")
 	if _, ok := running.Attr("data-running"); !ok || running.AttrOr("data-announce", "") != "" {

@@ -5,9 +5,10 @@ import "strings"
 // tokenMask stands for a hidden token. Its length says nothing about the token.
 const tokenMask = "••••••••••••••••••••••••••••••••"
 
-// requestClass makes requesting the primary action while there is no token.
+// requestClass makes requesting the primary action while there is no token,
+// unless a problem has to be solved first.
 func (v *TokensPage) requestClass() string {
-	if v.Token == nil {
+	if v.Token == nil && (v.Problem == nil || v.Problem.Primary == nil) {
 		return "btn btn-primary"
 	}
 	return "btn"

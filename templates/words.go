@@ -46,6 +46,14 @@ func (p Pager) text() string {
 	return s + " " + p.Noun
 }
 
+// startClass makes starting a scan the primary action where it can work.
+func (v *OverviewPage) startClass() string {
+	if v.Problem == nil && !v.NoRole {
+		return "btn btn-primary"
+	}
+	return "btn"
+}
+
 func anyRunning(rows []ScanRow) bool {
 	return slices.ContainsFunc(rows, func(r ScanRow) bool { return r.State.Running() })
 }
