@@ -49,7 +49,7 @@ type Records interface {
 	// DeleteSessionsOfSubject removes every session of an issuer's subject.
 	DeleteSessionsOfSubject(ctx context.Context, person access.PersonID) ([]ID, error)
 	// SessionsOf lists the live sessions of a person, the last seen first, at
-	// most limit of them.
+	// most limit of them, without their content.
 	SessionsOf(ctx context.Context, person access.PersonID, now time.Time, limit int) ([]Record, error)
 	// LiveSessions returns those of the ids that are still live.
 	LiveSessions(ctx context.Context, ids []ID, now time.Time) ([]ID, error)

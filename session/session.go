@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/gorilla/sessions"
@@ -78,6 +79,7 @@ type Store struct {
 	keys    *seal.KeyRing
 	options Options
 	watcher *Watcher
+	opened  contents
 }
 
 var _ sessions.Store = (*Store)(nil)
@@ -175,16 +177,51 @@ func (s *Store) open(ctx context.Context, id ID) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	plain, err := s.keys.Open(rec.Sealed, place(id))
-	if err != nil {
-		s.options.Log.WarnContext(ctx, "a session cannot be unsealed; was its key removed?", "device", rec.Device)
-		return nil, ErrNotFound
+	content, ok := s.opened.get(id)
+	if !ok {
+		plain, err := s.keys.Open(rec.Sealed, place(id))
+		if err != nil {
+			s.options.Log.WarnContext(ctx, "a session cannot be unsealed; was its key removed?", "device", rec.Device)
+			return nil, ErrNotFound
+		}
+		if err := json.Unmarshal(plain, &content); err != nil {
+			return nil, fmt.Errorf("session: content: %w", err)
+		}
+		s.opened.put(id, content)
 	}
-	live := &Session{ID: id, Device: rec.Device, LastSeenAt: rec.LastSeenAt, EndsAt: rec.EndsAt, ExpiresAt: rec.ExpiresAt}
-	if err := json.Unmarshal(plain, &live.Content); err != nil {
-		return nil, fmt.Errorf("session: content: %w", err)
+	return &Session{ID: id, Content: content, Device: rec.Device, LastSeenAt: rec.LastSeenAt, EndsAt: rec.EndsAt, ExpiresAt: rec.ExpiresAt}, nil
+}
+
+// maxOpened is how many contents are kept open; of some 3 KB each.
+const maxOpened = 2048
+
+// contents remembers unsealed contents. Whether a session lives is always the
+// database's to say; what it holds never changes once it has begun.
+type contents struct {
+	mu sync.Mutex
+	m  map[ID]Content
+}
+
+func (c *contents) get(id ID) (Content, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	content, ok := c.m[id]
+	return content, ok
+}
+
+func (c *contents) put(id ID, content Content) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.m == nil {
+		c.m = make(map[ID]Content)
 	}
-	return live, nil
+	for old := range c.m {
+		if len(c.m) < maxOpened {
+			break
+		}
+		delete(c.m, old)
+	}
+	c.m[id] = content
 }
 
 // Find returns a live session by its id, or nil when it ended. The id must come

@@ -7,9 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tidwall/gjson"
 )
 
 // Claim is one claim of a token, for people to read.
@@ -95,11 +96,19 @@ var timeClaims = []string{"iat", "nbf", "exp", "auth_time"}
 
 // DescribeIDToken lists the claims of an ID token, those with a meaning first.
 func DescribeIDToken(raw string) []Claim {
-	d, err := Decode(raw)
+	parts := strings.SplitN(raw, ".", 4)
+	if len(parts) != 3 {
+		return nil
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
 	if err != nil {
 		return nil
 	}
-	return d.Claims
+	claims, err := describe(payload)
+	if err != nil {
+		return nil
+	}
+	return claims
 }
 
 // Decode takes a token apart for display, without believing it. It fails for
@@ -117,7 +126,7 @@ func Decode(raw string) (*Decoded, error) {
 	if err != nil {
 		return nil, fmt.Errorf("entra: token payload: %w", err)
 	}
-	claims, err := describe(payload)
+	claims, err := describe([]byte(payload))
 	if err != nil {
 		return nil, fmt.Errorf("entra: token payload: %w", err)
 	}
@@ -136,47 +145,55 @@ func indented(part string) (string, error) {
 	return out.String(), nil
 }
 
-func describe(payload string) ([]Claim, error) {
-	var values map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(payload), &values); err != nil {
-		return nil, err
+func describe(payload []byte) ([]Claim, error) {
+	if !gjson.ValidBytes(payload) {
+		return nil, errors.New("not JSON")
 	}
-	claims := make([]Claim, 0, len(values))
-	add := func(name, text string) {
-		claims = append(claims, Claim{Name: name, Value: display(values[name]), Meaning: text, Time: timeOf(name, values[name])})
-		delete(values, name)
+	object := gjson.ParseBytes(payload)
+	if !object.IsObject() {
+		return nil, errors.New("not a JSON object")
 	}
-	for _, m := range meanings {
-		if _, there := values[m.name]; there {
-			add(m.name, m.text)
+	known := make([]Claim, len(meanings))
+	var unknown []Claim
+	object.ForEach(func(name, value gjson.Result) bool {
+		c := Claim{Name: clip(name.String()), Value: display(value)}
+		i, there := meaningOf[c.Name]
+		switch {
+		case there:
+			c.Meaning, c.Time = meanings[i].text, timeOf(c.Name, value)
+			known[i] = c
+		case len(unknown) < claimLimit:
+			unknown = append(unknown, c)
 		}
-	}
-	unknown := make([]string, 0, len(values))
-	for name := range values {
-		unknown = append(unknown, name)
-	}
-	slices.Sort(unknown)
-	for _, name := range unknown {
-		if len(claims) < claimLimit {
-			add(name, "")
-		}
-	}
-	return claims, nil
+		return true
+	})
+	known = slices.DeleteFunc(known, func(c Claim) bool { return c.Name == "" })
+	slices.SortFunc(unknown, func(a, b Claim) int { return strings.Compare(a.Name, b.Name) })
+	return append(known, unknown...), nil
 }
 
+// meaningOf finds a claim's place in meanings.
+var meaningOf = func() map[string]int {
+	m := make(map[string]int, len(meanings))
+	for i := range meanings {
+		m[meanings[i].name] = i
+	}
+	return m
+}()
+
 // display shows text as it is, a list of texts with commas, the rest as JSON.
-func display(raw json.RawMessage) string {
-	var text string
-	var texts []string
+func display(value gjson.Result) string {
+	text := value.Raw
 	switch {
-	case json.Unmarshal(raw, &text) == nil:
-	case json.Unmarshal(raw, &texts) == nil:
-		text = strings.Join(texts, ", ")
-	default:
-		var out bytes.Buffer
-		if json.Compact(&out, raw) == nil {
-			text = out.String()
+	case value.Type == gjson.String:
+		text = value.String()
+	case value.IsArray():
+		items := value.Array()
+		texts := make([]string, len(items))
+		for i, item := range items {
+			texts[i] = item.String()
 		}
+		text = strings.Join(texts, ", ")
 	}
 	if len(text) > valueLimit {
 		text = strings.ToValidUTF8(text[:valueLimit], "") + "…"
@@ -184,12 +201,12 @@ func display(raw json.RawMessage) string {
 	return text
 }
 
-func timeOf(name string, raw json.RawMessage) time.Time {
+func timeOf(name string, value gjson.Result) time.Time {
 	if !slices.Contains(timeClaims, name) {
 		return time.Time{}
 	}
-	seconds, err := strconv.ParseFloat(strings.Trim(string(raw), `"`), 64)
-	if err != nil || seconds < 0 || seconds > 1<<36 {
+	seconds := value.Float() // of a number or of its text
+	if seconds <= 0 || seconds > 1<<36 {
 		return time.Time{}
 	}
 	return time.Unix(int64(seconds), 0).UTC()

@@ -14,6 +14,9 @@ import (
 
 const sessionColumns = "id, authority, subject, issuer, sid, session_state, sealed, device, created_at, last_seen_at, expires_at, ends_at"
 
+// listColumns are sessionColumns without the content, which no list shows.
+var listColumns = strings.Replace(sessionColumns, "sealed", "NULL", 1)
+
 func scanSession(r row) (session.Record, error) {
 	var rec session.Record
 	var id []byte
@@ -89,8 +92,7 @@ func (db *DB) DeleteSessionsBySID(ctx context.Context, issuer, sid string) ([]se
 	if sid == "" {
 		return nil, nil // or every session without one would end
 	}
-	// The two indexes are partial; each half names its condition so that it is used.
-	return db.deleteSessions(ctx, "(sid = $1 AND sid <> '' OR session_state = $1 AND session_state <> '') AND ($2 = '' OR issuer = $2)", sid, issuer)
+	return db.deleteSessions(ctx, "(sid = $1 OR session_state = $1) AND ($2 = '' OR issuer = $2)", sid, issuer)
 }
 
 // DeleteSessionsOfSubject implements session.Records.
@@ -121,8 +123,8 @@ func scanID(r row) (session.ID, error) {
 
 // SessionsOf implements session.Records.
 func (db *DB) SessionsOf(ctx context.Context, person access.PersonID, now time.Time, limit int) ([]session.Record, error) {
-	r, err := db.query(ctx, "SELECT "+sessionColumns+" FROM sessions WHERE authority = $1 AND subject = $2 AND ends_at > $3 ORDER BY last_seen_at DESC LIMIT $4",
-		person.Authority, person.Subject, micros(now), limit)
+	r, err := db.query(ctx, "SELECT "+listColumns+" FROM sessions WHERE authority = $1 AND subject = $2 AND ends_at > $3 ORDER BY last_seen_at DESC "+limitTo(limit),
+		person.Authority, person.Subject, micros(now))
 	return collect(r, err, scanSession)
 }
 

@@ -86,7 +86,7 @@ func (db *sqliteDB) query(ctx context.Context, query string, args ...any) (rows,
 	if err != nil {
 		return nil, err
 	}
-	r, err := stmt.QueryContext(ctx, args...)
+	r, err := stmt.QueryContext(uncancelled(ctx), args...)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,17 @@ func (db *sqliteDB) queryRow(ctx context.Context, query string, args ...any) row
 	if err != nil {
 		return failedRow{err}
 	}
-	return sqlRow{stmt.QueryRowContext(ctx, args...)}
+	return sqlRow{stmt.QueryRowContext(uncancelled(ctx), args...)}
+}
+
+// uncancelled is for reads: the driver starts a goroutine for each query that
+// could be cancelled, which takes longer than a look-up does. They end soon by
+// themselves, since each has a limit and none waits for the writer.
+func uncancelled(ctx context.Context) context.Context {
+	if ctx.Err() != nil {
+		return ctx
+	}
+	return context.WithoutCancel(ctx)
 }
 
 func (db *sqliteDB) inTx(ctx context.Context, do func(tx) error) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"time"
 
@@ -107,6 +108,11 @@ func fromMicros(us int64) time.Time {
 	}
 	return time.UnixMicro(us).UTC()
 }
+
+// limitTo returns a LIMIT clause. The number stands in the text, since SQLite
+// prepares a statement with a parameter there anew at each use, to plan for its
+// value. Callers have a few fixed limits.
+func limitTo(n int) string { return "LIMIT " + strconv.Itoa(n) }
 
 // collect reads all rows with scan and closes them.
 func collect[T any](r rows, err error, scan func(row) (T, error)) ([]T, error) {

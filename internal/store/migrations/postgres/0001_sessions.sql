@@ -13,8 +13,8 @@ CREATE TABLE sessions (
     expires_at    BIGINT  NOT NULL,
     ends_at       BIGINT  NOT NULL
 );
-CREATE INDEX sessions_by_sid ON sessions (sid) WHERE sid <> '';
-CREATE INDEX sessions_by_session_state ON sessions (session_state) WHERE session_state <> '';
+CREATE INDEX sessions_by_sid ON sessions (sid);
+CREATE INDEX sessions_by_session_state ON sessions (session_state);
 CREATE INDEX sessions_by_person ON sessions (authority, subject);
 CREATE INDEX sessions_by_end ON sessions (ends_at);
 

@@ -1,4 +1,6 @@
 -- +goose Up
+-- No index is partial: SQLite would then prepare every statement with a
+-- parameter anew at each use, to see whether the index applies.
 CREATE TABLE sessions (
     id            BLOB    PRIMARY KEY,
     authority     TEXT    NOT NULL,
@@ -13,8 +15,8 @@ CREATE TABLE sessions (
     expires_at    INTEGER NOT NULL,
     ends_at       INTEGER NOT NULL
 );
-CREATE INDEX sessions_by_sid ON sessions (sid) WHERE sid <> '';
-CREATE INDEX sessions_by_session_state ON sessions (session_state) WHERE session_state <> '';
+CREATE INDEX sessions_by_sid ON sessions (sid);
+CREATE INDEX sessions_by_session_state ON sessions (session_state);
 CREATE INDEX sessions_by_person ON sessions (authority, subject);
 CREATE INDEX sessions_by_end ON sessions (ends_at);
 
