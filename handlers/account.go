@@ -15,24 +15,29 @@ type account struct{ *frame }
 
 // show is GET /account.
 func (a *account) show(w http.ResponseWriter, r *http.Request, live *session.Session) error {
-	list, err := a.sessions.SessionsOf(r.Context(), live.User.ID)
-	if err != nil {
-		return err
-	}
 	page := templates.AccountPage{
 		Page: a.page(r, "Account", templates.AccountURL), Name: live.User.DisplayName(), Account: live.User.Account,
 		TenantID: live.User.TenantID, ObjectID: live.User.ObjectID, Issuer: live.User.Issuer, Subject: live.User.Subject,
 		Roles: live.User.Roles, Methods: entra.DescribeMethods(live.User.AMR), SignedInAt: live.SignedInAt,
 		IdleEnds: live.EndsAt, SessionEnds: live.ExpiresAt, Device: live.Device,
-		Sessions: make([]templates.SessionRow, len(list)),
+		Claims: claimRows(entra.DescribeIDToken(live.IDToken)),
 	}
+	return a.render(w, r, http.StatusOK, templates.Account(page))
+}
+
+// sessionsList is GET /account/sessions.
+func (a *account) sessionsList(w http.ResponseWriter, r *http.Request, live *session.Session) error {
+	list, err := a.sessions.SessionsOf(r.Context(), live.User.ID)
+	if err != nil {
+		return err
+	}
+	page := templates.SessionsPage{Page: a.page(r, "Your sessions", templates.AccountURL), Sessions: make([]templates.SessionRow, len(list))}
 	page.Flash = a.flash(w, r)
 	for i := range list {
 		page.Sessions[i] = templates.SessionRow{ID: sessionField(list[i].ID), Device: list[i].Device,
 			SignedInAt: list[i].CreatedAt, LastSeen: list[i].LastSeenAt, Current: list[i].ID == live.ID}
 	}
-	page.Claims = claimRows(entra.DescribeIDToken(live.IDToken))
-	return a.render(w, r, http.StatusOK, templates.Account(page))
+	return a.render(w, r, http.StatusOK, templates.Sessions(page))
 }
 
 func claimRows(claims []entra.Claim) []templates.Claim {

@@ -92,10 +92,7 @@ func (f *frame) signedIn(h personal) handler {
 			return h(w, r, live)
 		}
 		if wantsJSON(r) {
-			writeJSON(w, http.StatusUnauthorized, struct {
-				Error string `json:"error"`
-			}{"signed_out"})
-			return nil
+			return signedOutJSON(w)
 		}
 		back := r.URL.RequestURI()
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -106,14 +103,36 @@ func (f *frame) signedIn(h personal) handler {
 	}
 }
 
+// stillSignedIn guards what open pages ask by themselves: it leads nowhere and
+// does not put off the end of the session.
+func (f *frame) stillSignedIn(h personal) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		live, err := f.sessions.Peek(r)
+		if err != nil {
+			return err
+		}
+		if live == nil {
+			return signedOutJSON(w)
+		}
+		return h(w, r, live)
+	}
+}
+
+func signedOutJSON(w http.ResponseWriter) error {
+	writeJSON(w, http.StatusUnauthorized, struct {
+		Error string `json:"error"`
+	}{"signed_out"})
+	return nil
+}
+
 // pageOfForm returns the page a form stands on: a form that was sent when the
 // session had ended cannot be sent again by a redirect.
 func pageOfForm(path string) string {
 	switch path {
 	case templates.TokenRevealURL, templates.TokenRenewURL, templates.TokenForgetURL:
 		return templates.TokensURL
-	case templates.EndSessionURL, templates.ThemeURL:
-		return templates.AccountURL
+	case templates.EndSessionURL:
+		return templates.SessionsURL
 	}
 	return path
 }

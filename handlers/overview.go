@@ -21,9 +21,6 @@ type home struct {
 
 // show is GET /.
 func (h *home) show(w http.ResponseWriter, r *http.Request) error {
-	if r.URL.Path != "/" {
-		return errNotFound
-	}
 	live, err := h.sessions.Current(r)
 	if err != nil {
 		return err

@@ -70,69 +70,65 @@ func New(p Parts) (http.Handler, error) {
 	machine := &health{database: p.Database, provider: p.Provider}
 
 	mux := http.NewServeMux()
-	public := func(pattern string, h handler) { mux.Handle(pattern, limitBody(maxForm, f.serve(h))) }
-	personal := func(pattern string, h personal) { public(pattern, f.signedIn(h)) }
+	anyone := func(pattern string, h handler) { mux.Handle(pattern, limitBody(maxForm, f.serve(h))) }
+	person := func(pattern string, h personal) { anyone(pattern, f.signedIn(h)) }
+	// A page that is open asks by itself: that is no sign of its person.
+	openPage := func(pattern string, h personal) { anyone(pattern, f.stillSignedIn(h)) }
 
 	// Everyone
-	public("GET /", first.show)
-	public("GET /auth/login", auth.login)
+	anyone("GET /{$}", first.show)
+	anyone("GET /auth/login", auth.login)
 	mux.Handle("POST "+callbackPath, limitBody(maxCallback, f.serve(auth.callback)))
-	public("POST /auth/logout", out.logout)
-	public("GET /auth/signed-out", out.signedOut)
-	public("GET /auth/frontchannel-logout", out.frontChannel)
+	anyone("POST /auth/logout", out.logout)
+	anyone("GET /auth/signed-out", out.signedOut)
+	anyone("GET /auth/frontchannel-logout", out.frontChannel)
 	mux.Handle("POST /auth/backchannel-logout", limitBody(maxLogoutForm, f.serve(out.backChannel)))
-	public("POST /account/theme", me.setTheme)
-	public("GET /healthz", machine.alive)
-	public("GET /readyz", machine.ready)
+	anyone("POST /account/theme", me.setTheme)
+	anyone("GET /healthz", machine.alive)
+	anyone("GET /readyz", machine.ready)
 	mux.Handle("GET /static/", static.Handler())
 
 	// Whoever is signed in
-	personal("GET /account", me.show)
-	personal("POST /account/sessions/end", out.endOther)
-	personal("GET /session", live.state)
-	personal("GET /events", live.stream)
+	person("GET /account", me.show)
+	person("GET /account/sessions", me.sessionsList)
+	person("POST /account/sessions/end", out.endOther)
+	openPage("GET /session", live.state)
+	openPage("GET /events", live.stream)
 	if p.AzTS != nil {
 		mine := &subscriptions{frame: f, azts: p.AzTS, arm: p.ARM, broker: p.Broker, scans: p.Scans}
 		first.subscriptions = mine
 		token := &tokens{frame: f, broker: p.Broker, auth: auth, scopes: p.SignIn.TokenScopes, apiURL: p.AzTSURL}
 		scan := &scans{frame: f, service: p.Scans, subscriptions: mine, broker: p.Broker}
 		result := &results{frame: f, azts: p.AzTS, subscriptions: mine, broker: p.Broker, portalHost: p.PortalHost}
-		personal("GET /tokens", token.show)
-		personal("POST /tokens", token.request)
-		personal("POST /tokens/reveal", token.reveal)
-		personal("POST /tokens/renew", token.renew)
-		personal("POST /tokens/forget", token.forget)
-		personal("GET /scans", scan.list)
-		personal("POST /scans", scan.start)
-		personal("GET /scans/{id}", scan.follow)
-		personal("GET /subscriptions/{id}/results", result.show)
-		personal("GET /subscriptions/{id}/results.csv", result.export)
+		person("GET /tokens", token.show)
+		person("POST /tokens", token.request)
+		person("POST /tokens/reveal", token.reveal)
+		person("POST /tokens/renew", token.renew)
+		person("POST /tokens/forget", token.forget)
+		person("GET /scans", scan.list)
+		person("POST /scans", scan.start)
+		person("GET /scans/{id}", scan.follow)
+		person("GET /subscriptions/{id}/results", result.show)
+		person("GET /subscriptions/{id}/results.csv", result.export)
 	}
 
-	guarded, err := f.sameOrigin(f.methods(mux))
-	if err != nil {
-		return nil, err
-	}
-	return f.outer(p.TrustedProxies, guarded), nil
+	mux.Handle("/", f.nothing(mux))
+
+	return f.outer(p.TrustedProxies, f.sameOrigin(mux)), nil
 }
 
-// methods answers what the mux has no handler for with pages of ours: 405 where
-// another method would do, else 404.
-func (f *frame) methods(mux *http.ServeMux) http.Handler {
+// nothing answers what no route is for: 405 where another method would do, else 404.
+func (f *frame) nothing(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, pattern := mux.Handler(r); pattern != "" && (pattern != "GET /" || r.URL.Path == "/") {
-			mux.ServeHTTP(w, r)
-			return
-		}
 		var allowed []string
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
 			other := r.Clone(r.Context())
 			other.Method = method
-			if _, pattern := mux.Handler(other); pattern != "" && pattern != "GET /" {
+			if _, pattern := mux.Handler(other); pattern != "/" {
 				allowed = append(allowed, method)
 			}
 		}
-		if len(allowed) == 0 || r.Method == http.MethodGet && len(allowed) == 1 && allowed[0] == http.MethodGet {
+		if len(allowed) == 0 {
 			f.fail(w, r, errNotFound)
 			return
 		}

@@ -1,10 +1,10 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"time"
 
 	"azts.internal/portal/internal/apperr"
@@ -95,7 +95,7 @@ const frontChannelBody = "<!DOCTYPE html><html lang=en><title>Signed out</title>
 func (s *signOut) frontChannel(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
 	h.Del("X-Frame-Options")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors "+s.frameAncestors())
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors"+cmp.Or(s.provider.OriginList(), " 'none'"))
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Pragma", "no-cache")
@@ -131,20 +131,6 @@ func (s *signOut) endFrontChannel(w http.ResponseWriter, r *http.Request) error 
 		s.log.InfoContext(r.Context(), "front-channel sign-out", "sessions", n)
 	}
 	return err
-}
-
-// frameAncestors names who may frame the page: the provider's origins alone.
-func (s *signOut) frameAncestors() string {
-	out := "'none'"
-	if u, err := url.Parse(s.provider.Issuer()); err == nil && u.Host != "" {
-		out = u.Scheme + "://" + u.Host
-	}
-	for _, origin := range s.provider.Origins() {
-		if origin != out {
-			out += " " + origin
-		}
-	}
-	return out
 }
 
 // backChannel is POST /auth/backchannel-logout (OpenID Connect Back-Channel
@@ -197,8 +183,6 @@ func badLogoutToken(err error) error {
 	return err
 }
 
-var _ personal = (*signOut)(nil).endOther
-
 // endOther is POST /account/sessions/end: one of my sessions, elsewhere or here.
 func (s *signOut) endOther(w http.ResponseWriter, r *http.Request, live *session.Session) error {
 	id, err := parseSessionID(r)
@@ -214,6 +198,6 @@ func (s *signOut) endOther(w http.ResponseWriter, r *http.Request, live *session
 		text = "That session had ended before."
 	}
 	s.sessions.AddFlash(w, session.Flash{Good: true, Text: text})
-	redirect(w, templates.AccountURL)
+	redirect(w, templates.SessionsURL)
 	return nil
 }

@@ -252,6 +252,20 @@ func (s *Store) Current(r *http.Request) (*Session, error) {
 	return live, nil
 }
 
+// Peek is Current for a request that the person did not make: it does not count
+// as one, so that an open page alone keeps nobody signed in.
+func (s *Store) Peek(r *http.Request) (*Session, error) {
+	cookie, err := r.Cookie(cookieName)
+	if err != nil {
+		return nil, nil
+	}
+	id, ok := digest(cookie.Value)
+	if !ok {
+		return nil, nil
+	}
+	return s.Find(r.Context(), id)
+}
+
 // SignIn begins a session under a new id, which no browser had before, and sets
 // its cookie. The session that the browser had until then is gone, with its
 // tokens: an id that was planted in the browser leads nowhere (session fixation).

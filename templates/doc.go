@@ -9,6 +9,7 @@
 //	Landing    LandingPage    GET /                      nobody signed in
 //	Overview   OverviewPage   GET /                      signed in
 //	Account    AccountPage    GET /account
+//	Sessions   SessionsPage   GET /account/sessions
 //	Tokens     TokensPage     GET /tokens, and the answers to its forms
 //	Scans      ScansPage      GET /scans
 //	Scan       ScanPage       GET /scans/{id}

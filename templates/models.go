@@ -144,8 +144,13 @@ type AccountPage struct {
 	IdleEnds         time.Time // when nothing happens until then
 	SessionEnds      time.Time // in any case
 	Device           string
-	Sessions         []SessionRow // this one included
-	Claims           []Claim      // of the ID token
+	Claims           []Claim // of the ID token
+}
+
+// SessionsPage lists the sessions of the person.
+type SessionsPage struct {
+	Page
+	Sessions []SessionRow // this one included
 }
 
 // SessionRow is one session of the person.

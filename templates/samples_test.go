@@ -173,10 +173,11 @@ func samples() map[string]templ.Component {
 		TenantID: sampleID(79), ObjectID: sampleID(77), Issuer: "http://127.0.0.1:8081/" + sampleID(79) + "/v2.0", Subject: "vJ8Rk2xQmT0aLr5cN1wZsYh4uE7oPbG9dXfKiVt3CyA",
 		Roles: []string{"Portal.HelpDesk"}, Methods: []string{"Password", "Second factor"}, SignedInAt: sampleNow.Add(-70 * time.Minute),
 		IdleEnds: sampleNow.Add(time.Hour), SessionEnds: sampleNow.Add(11 * time.Hour), Device: "Edge on Windows",
-		Sessions: []SessionRow{
-			{ID: "s1", Device: "Edge on Windows", SignedInAt: sampleNow.Add(-70 * time.Minute), LastSeen: sampleNow, Current: true},
-			{ID: "s2", Device: "Safari on iPhone", SignedInAt: sampleNow.Add(-3 * time.Hour), LastSeen: sampleNow.Add(-44 * time.Minute)},
-		}, Claims: sampleClaims()}
+		Claims: sampleClaims()}
+	sessions := SessionsPage{Page: samplePage(SessionsURL), Sessions: []SessionRow{
+		{ID: "s1", Device: "Edge on Windows", SignedInAt: sampleNow.Add(-70 * time.Minute), LastSeen: sampleNow, Current: true},
+		{ID: "s2", Device: "Safari on iPhone", SignedInAt: sampleNow.Add(-3 * time.Hour), LastSeen: sampleNow.Add(-44 * time.Minute)},
+	}}
 
 	tokens := TokensPage{Page: samplePage(TokensURL), Resource: "AzTS", Scope: "api://6f2d1c84-5b0e-4f7a-8c93-1d2e3f4a5b6c/user_impersonation", APIURL: "http://127.0.0.1:8081/azts"}
 	held, revealed, consent := tokens, tokens, tokens
@@ -233,6 +234,7 @@ func samples() map[string]templ.Component {
 		"overview-empty":  Overview(empty),
 		"overview-down":   Overview(down),
 		"overview-norole": Overview(noRole),
+		"sessions":              Sessions(sessions),
 		"account":         Account(account),
 		"tokens":          Tokens(held),
 		"tokens-none":     Tokens(tokens),
@@ -263,7 +265,8 @@ func samples() map[string]templ.Component {
 		"hostile-tokens": Tokens(TokensPage{Page: hostilePage(), Resource: hostile, Scope: hostile, APIURL: hostile, Token: &TokenCard{ID: hostile, Resource: hostile, Audience: hostile,
 			Scopes: []string{hostile}, Account: hostile, Revealed: hostile, Claims: []Claim{{Name: hostile, Value: hostile, Meaning: hostile}}, Header: hostile, Payload: hostile}}),
 		"hostile-account": Account(AccountPage{Page: hostilePage(), Name: hostile, Account: hostile, Tenant: hostile, TenantID: hostile, ObjectID: hostile, Issuer: hostile, Subject: hostile,
-			Roles: []string{hostile}, Methods: []string{hostile}, Device: hostile, Sessions: []SessionRow{{ID: hostile, Device: hostile}}, Claims: []Claim{{Name: hostile, Value: hostile, Meaning: hostile}}}),
+			Roles: []string{hostile}, Methods: []string{hostile}, Device: hostile, Claims: []Claim{{Name: hostile, Value: hostile, Meaning: hostile}}}),
+		"hostile-sessions": Sessions(SessionsPage{Page: hostilePage(), Sessions: []SessionRow{{ID: hostile, Device: hostile}}}),
 		"hostile-landing": Landing(LandingPage{Page: hostilePage(), SignInURL: "javascript:alert(1)", ProviderDown: hostile, People: []SamplePerson{{hostile, hostile, hostile, "javascript:alert(1)"}}}),
 		"hostile-overview": Overview(OverviewPage{Page: hostilePage(), Subscriptions: []Subscription{{ID: hostile, Name: hostile, AccessLevel: hostile}},
 			Warnings: []Problem{{Title: hostile, What: hostile, Next: hostile, Mender: hostile, Code: hostile, Reference: hostile}}, Pager: Pager{Noun: hostile, To: 1, PrevURL: "javascript:alert(1)"}}),

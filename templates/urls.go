@@ -13,6 +13,7 @@ const (
 	LogoutURL      = "/auth/logout" // POST
 	SignedOutURL   = "/auth/signed-out"
 	AccountURL     = "/account"
+	SessionsURL    = "/account/sessions"
 	ThemeURL       = "/account/theme"        // POST theme, return_to
 	EndSessionURL  = "/account/sessions/end" // POST id
 	TokensURL      = "/tokens"               // GET; POST requests a token

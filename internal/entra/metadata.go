@@ -43,6 +43,8 @@ type metadata struct {
 	// CloudInstance is a member that only Entra's metadata has; by it we know
 	// that tid and oid name the person.
 	CloudInstance string `json:"cloud_instance_name"`
+
+	origins string // see Provider.OriginList
 }
 
 // isEntra reports whether the provider is Entra ID or speaks its dialect.
@@ -86,6 +88,7 @@ func parseMetadata(body []byte, wantIssuer string) (*metadata, error) {
 	if m.EndSessionEndpoint != "" && !secureURL(m.EndSessionEndpoint) {
 		return nil, fmt.Errorf("end_session_endpoint %q is not an https address", clip(m.EndSessionEndpoint))
 	}
+	m.origins = originList(m.Issuer, m.AuthorizationEndpoint, m.EndSessionEndpoint)
 	return &m, nil
 }
 

@@ -95,19 +95,26 @@ func (p *Provider) Ready(ctx context.Context) error {
 // it did not. It asks nothing.
 func (p *Provider) Problem() error { return p.metadata.problem() }
 
-// Origins returns the origins that a browser is sent to by forms of ours, for
-// the content security policy. It is empty until the metadata is known.
-func (p *Provider) Origins() []string {
-	m := p.metadata.known()
-	if m == nil {
-		return nil
+// OriginList returns the origins that forms of ours lead a browser to, each with
+// a blank before it, for the content security policy. It is empty until the
+// metadata is known.
+func (p *Provider) OriginList() string {
+	if m := p.metadata.known(); m != nil {
+		return m.origins
 	}
-	var out []string
-	for _, endpoint := range []string{m.AuthorizationEndpoint, m.EndSessionEndpoint} {
-		if u, err := url.Parse(endpoint); err == nil && u.Host != "" {
-			if origin := u.Scheme + "://" + u.Host; !slices.Contains(out, origin) {
-				out = append(out, origin)
-			}
+	return ""
+}
+
+// originList lists the origins of addresses, each once, a blank before each.
+func originList(addresses ...string) string {
+	var out string
+	for _, address := range addresses {
+		u, err := url.Parse(address)
+		if err != nil || u.Host == "" {
+			continue
+		}
+		if origin := " " + u.Scheme + "://" + u.Host; !strings.Contains(out+" ", origin+" ") {
+			out += origin
 		}
 	}
 	return out
