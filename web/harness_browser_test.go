@@ -75,13 +75,13 @@ type browser struct {
 	t      testing.TB
 	portal *portalRun
 	client *http.Client
-	jar    jar
+	jar    *jar
 }
 
 func (p *portalRun) browser() *browser {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	p.t.Cleanup(transport.CloseIdleConnections)
-	return &browser{t: p.t, portal: p, client: &http.Client{Transport: transport, Timeout: visitLimit,
+	return &browser{t: p.t, portal: p, jar: &jar{}, client: &http.Client{Transport: transport, Timeout: visitLimit,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
@@ -409,4 +409,11 @@ func (b *browser) await(events <-chan string, name string, limit time.Duration) 
 			b.t.Fatalf("no event %q within %v", name, limit)
 		}
 	}
+}
+
+// in returns the browser for a test within the test; it is the same browser.
+func (b *browser) in(t testing.TB) *browser {
+	same := *b
+	same.t = t
+	return &same
 }

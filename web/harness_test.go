@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"encoding/base64"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -18,13 +19,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"azts.internal/portal/internal/sandbox"
 )
 
 const (
 	startLimit = 20 * time.Second // for a portal to announce itself
 	stopTime   = 25 * time.Second // for a portal to stop
-	maxShown   = 20_000           // bytes of a log that a failed test shows
+	maxShown   = 8_000            // bytes of a log that a failed test shows
 )
 
 // logBuffer collects what a portal writes.
@@ -131,6 +134,18 @@ func startPortal(t testing.TB, env map[string]string) *portalRun {
 	}
 	p.url, _, _ = strings.Cut(strings.TrimPrefix(p.announced, "Portal: "), " ")
 	return p
+}
+
+// listens returns the address that the program really listens at, which is not
+// its base URL where that is given.
+func (p *portalRun) listens() string {
+	p.t.Helper()
+	for _, line := range p.log.lines("msg=listening") {
+		_, address, _ := strings.Cut(line, "address=")
+		return "http://localhost:" + clean(address[strings.LastIndexByte(address, ':')+1:])
+	}
+	p.t.Fatal("the log does not say where the portal listens")
+	return ""
 }
 
 // rows counts the rows of a table in the portal's database.
@@ -291,4 +306,44 @@ func startWorld(t testing.TB, s setup) *world {
 	server.Config.Handler = tenant
 	server.Start()
 	return &world{portalRun: run, tenant: tenant, env: env}
+}
+
+// postgresDatabase makes an empty database on the server that
+// PORTAL_TEST_POSTGRES_URL names, and returns its URL, "" when there is none.
+func postgresDatabase(t testing.TB) string {
+	t.Helper()
+	server := os.Getenv("PORTAL_TEST_POSTGRES_URL")
+	if server == "" {
+		return ""
+	}
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	admin, err := pgx.Connect(ctx, server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := fmt.Sprintf("portal_web_%d", time.Now().UnixNano())
+	if _, err := admin.Exec(ctx, "CREATE DATABASE "+name); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := admin.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+			t.Error(err)
+		}
+		if err := admin.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	u.Path = "/" + name
+	return u.String()
+}
+
+// in returns the world for a test within the test.
+func (w *world) in(t testing.TB) *world {
+	run := *w.portalRun
+	run.t = t
+	return &world{portalRun: &run, tenant: w.tenant, env: w.env}
 }

@@ -81,7 +81,7 @@ func serve(ctx context.Context, c *config.Config, stdout io.Writer, log *slog.Lo
 	}
 	p.onStop(func() error { return ignoreClosed(p.listener.Close()) })
 	p.baseURL = c.BaseURL
-	if host, port, _ := net.SplitHostPort(c.Addr); port == "0" {
+	if host, port, _ := net.SplitHostPort(c.Addr); port == "0" && c.BaseURL == "http://"+c.Addr {
 		_, port, _ = net.SplitHostPort(p.listener.Addr().String())
 		p.baseURL = "http://" + net.JoinHostPort(host, port)
 	}
@@ -98,6 +98,7 @@ func serve(ctx context.Context, c *config.Config, stdout io.Writer, log *slog.Lo
 			p.scans.CloseSubscribers()
 		}
 	})
+	log.Info("listening", "url", p.baseURL, "address", p.listener.Addr().String())
 	p.announce(stdout)
 	select {
 	case <-ctx.Done():
