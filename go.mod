@@ -18,6 +18,8 @@ require (
 	modernc.org/sqlite v1.60.1
 )
 
+require github.com/gofrs/flock v0.13.1 // indirect
+
 require (
 	github.com/a-h/parse v0.0.0-20250122154542-74294addb73e // indirect
 	github.com/andybalholm/brotli v1.2.6 // indirect

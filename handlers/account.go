@@ -3,6 +3,7 @@ package handlers
 import (
 	"encoding/base64"
 	"net/http"
+	"sync"
 	"time"
 
 	"azts.internal/portal/internal/entra"
@@ -10,8 +11,33 @@ import (
 	"azts.internal/portal/templates"
 )
 
+// maxClaims is how many people's claims are kept rendered, of some 7 KB each.
+const maxClaims = 512
+
 // account is the area of who am I.
-type account struct{ *frame }
+type account struct {
+	*frame
+	mu     sync.Mutex
+	claims map[session.ID]templates.ClaimRows // of the ID token, which a session never changes
+}
+
+// claimsOf returns the claims of the session's ID token.
+func (a *account) claimsOf(live *session.Session) templates.ClaimRows {
+	a.mu.Lock()
+	rows, ok := a.claims[live.ID]
+	a.mu.Unlock()
+	if ok {
+		return rows
+	}
+	rows = claimRows(entra.DescribeIDToken(live.IDToken))
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.claims == nil || len(a.claims) >= maxClaims {
+		a.claims = make(map[session.ID]templates.ClaimRows)
+	}
+	a.claims[live.ID] = rows
+	return rows
+}
 
 // show is GET /account.
 func (a *account) show(w http.ResponseWriter, r *http.Request, live *session.Session) error {
@@ -20,7 +46,7 @@ func (a *account) show(w http.ResponseWriter, r *http.Request, live *session.Ses
 		TenantID: live.User.TenantID, ObjectID: live.User.ObjectID, Issuer: live.User.Issuer, Subject: live.User.Subject,
 		Roles: live.User.Roles, Methods: entra.DescribeMethods(live.User.AMR), SignedInAt: live.SignedInAt,
 		IdleEnds: live.EndsAt, SessionEnds: live.ExpiresAt, Device: live.Device,
-		Claims: claimRows(entra.DescribeIDToken(live.IDToken)),
+		Claims: a.claimsOf(live),
 	}
 	return a.render(w, r, http.StatusOK, templates.Account(page))
 }
@@ -40,12 +66,12 @@ func (a *account) sessionsList(w http.ResponseWriter, r *http.Request, live *ses
 	return a.render(w, r, http.StatusOK, templates.Sessions(page))
 }
 
-func claimRows(claims []entra.Claim) []templates.Claim {
+func claimRows(claims []entra.Claim) templates.ClaimRows {
 	rows := make([]templates.Claim, len(claims))
 	for i, c := range claims {
 		rows[i] = templates.Claim{Name: c.Name, Value: c.Value, Meaning: c.Meaning, Time: c.Time}
 	}
-	return rows
+	return templates.RenderClaims(rows)
 }
 
 // sessionField is the id of a session in a form: a hash of the cookie's value,

@@ -8,12 +8,13 @@ import (
 	"github.com/a-h/templ"
 )
 
-// claimRows are the rows of a table of claims, in one write: generated code
-// formats each value with fmt, and these tables are most of the account page.
-type claimRows []Claim
+// ClaimRows are the rows of a table of claims, rendered. They are the larger part
+// of the account page and stay the same as long as the token does, so they can
+// be kept.
+type ClaimRows string
 
-// Render writes the rows.
-func (claims claimRows) Render(_ context.Context, w io.Writer) error {
+// RenderClaims renders the rows.
+func RenderClaims(claims []Claim) ClaimRows {
 	size := 0
 	for i := range claims {
 		size += 384 + len(claims[i].Name) + len(claims[i].Value) + len(claims[i].Meaning)
@@ -33,7 +34,12 @@ func (claims claimRows) Render(_ context.Context, w io.Writer) error {
 		b = appendText(b, c.Meaning)
 		b = append(b, `</td></tr>`...)
 	}
-	_, err := w.Write(b)
+	return ClaimRows(b)
+}
+
+// Render writes the rows.
+func (rows ClaimRows) Render(_ context.Context, w io.Writer) error {
+	_, err := io.WriteString(w, string(rows))
 	return err
 }
 

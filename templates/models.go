@@ -144,7 +144,7 @@ type AccountPage struct {
 	IdleEnds         time.Time // when nothing happens until then
 	SessionEnds      time.Time // in any case
 	Device           string
-	Claims           []Claim // of the ID token
+	Claims           ClaimRows // of the ID token
 }
 
 // SessionsPage lists the sessions of the person.
@@ -186,9 +186,9 @@ type TokenCard struct {
 	Expires  time.Time
 	// Revealed is the token itself: only in the answer to /tokens/reveal.
 	Revealed string
-	Claims   []Claim // empty: the token cannot be read
-	Header   string  // indented JSON
-	Payload  string  // indented JSON
+	Claims   ClaimRows // empty: the token cannot be read
+	Header   string    // indented JSON
+	Payload  string    // indented JSON
 }
 
 // ScansPage is the choice of subscriptions to scan, and my recent scans.

@@ -752,7 +752,7 @@ func pager(p Pager) templ.Component {
 }
 
 // claimsTable shows the claims of a token with a sentence about each.
-func claimsTable(claims []Claim) templ.Component {
+func claimsTable(claims ClaimRows) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -777,7 +777,7 @@ func claimsTable(claims []Claim) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = claimRows(claims).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = claims.Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -95,7 +95,7 @@ func sampleClaims() []Claim {
 func sampleToken() *TokenCard {
 	return &TokenCard{ID: "azts", Resource: "AzTS", Audience: "api://6f2d1c84-5b0e-4f7a-8c93-1d2e3f4a5b6c",
 		Scopes: []string{"user_impersonation"}, Account: "erika@contoso.example",
-		Issued: sampleNow.Add(-8 * time.Minute), Expires: sampleNow.Add(57 * time.Minute), Claims: sampleClaims(),
+		Issued: sampleNow.Add(-8 * time.Minute), Expires: sampleNow.Add(57 * time.Minute), Claims: RenderClaims(sampleClaims()),
 		Header:  "{\n  \"alg\": \"RS256\",\n  \"kid\": \"k1\",\n  \"typ\": \"JWT\"\n}",
 		Payload: "{\n  \"aud\": \"api://6f2d1c84-5b0e-4f7a-8c93-1d2e3f4a5b6c\",\n  \"scp\": \"user_impersonation\",\n  \"ver\": \"2.0\"\n}"}
 }
@@ -173,7 +173,7 @@ func samples() map[string]templ.Component {
 		TenantID: sampleID(79), ObjectID: sampleID(77), Issuer: "http://127.0.0.1:8081/" + sampleID(79) + "/v2.0", Subject: "vJ8Rk2xQmT0aLr5cN1wZsYh4uE7oPbG9dXfKiVt3CyA",
 		Roles: []string{"Portal.HelpDesk"}, Methods: []string{"Password", "Second factor"}, SignedInAt: sampleNow.Add(-70 * time.Minute),
 		IdleEnds: sampleNow.Add(time.Hour), SessionEnds: sampleNow.Add(11 * time.Hour), Device: "Edge on Windows",
-		Claims: sampleClaims()}
+		Claims: RenderClaims(sampleClaims())}
 	sessions := SessionsPage{Page: samplePage(SessionsURL), Sessions: []SessionRow{
 		{ID: "s1", Device: "Edge on Windows", SignedInAt: sampleNow.Add(-70 * time.Minute), LastSeen: sampleNow, Current: true},
 		{ID: "s2", Device: "Safari on iPhone", SignedInAt: sampleNow.Add(-3 * time.Hour), LastSeen: sampleNow.Add(-44 * time.Minute)},
@@ -263,9 +263,9 @@ func samples() map[string]templ.Component {
 			Recent: []ScanRow{{ID: hostile, Subscriptions: []string{hostile, hostile, hostile}, State: hostile, Summary: hostile}}}),
 		"hostile-scan": Scan(ScanPage{Page: hostilePage(), ID: hostile, RequestID: hostile, State: hostile, Targets: []ScanTarget{{SubscriptionID: hostile, SubscriptionName: hostile, State: hostile, Reason: hostile, Next: hostile, ResultsURL: "javascript:alert(1)"}}}),
 		"hostile-tokens": Tokens(TokensPage{Page: hostilePage(), Resource: hostile, Scope: hostile, APIURL: hostile, Token: &TokenCard{ID: hostile, Resource: hostile, Audience: hostile,
-			Scopes: []string{hostile}, Account: hostile, Revealed: hostile, Claims: []Claim{{Name: hostile, Value: hostile, Meaning: hostile}}, Header: hostile, Payload: hostile}}),
+			Scopes: []string{hostile}, Account: hostile, Revealed: hostile, Claims: RenderClaims([]Claim{{Name: hostile, Value: hostile, Meaning: hostile}}), Header: hostile, Payload: hostile}}),
 		"hostile-account": Account(AccountPage{Page: hostilePage(), Name: hostile, Account: hostile, Tenant: hostile, TenantID: hostile, ObjectID: hostile, Issuer: hostile, Subject: hostile,
-			Roles: []string{hostile}, Methods: []string{hostile}, Device: hostile, Claims: []Claim{{Name: hostile, Value: hostile, Meaning: hostile}}}),
+			Roles: []string{hostile}, Methods: []string{hostile}, Device: hostile, Claims: RenderClaims([]Claim{{Name: hostile, Value: hostile, Meaning: hostile}})}),
 		"hostile-sessions": Sessions(SessionsPage{Page: hostilePage(), Sessions: []SessionRow{{ID: hostile, Device: hostile}}}),
 		"hostile-landing": Landing(LandingPage{Page: hostilePage(), SignInURL: "javascript:alert(1)", ProviderDown: hostile, People: []SamplePerson{{hostile, hostile, hostile, "javascript:alert(1)"}}}),
 		"hostile-overview": Overview(OverviewPage{Page: hostilePage(), Subscriptions: []Subscription{{ID: hostile, Name: hostile, AccessLevel: hostile}},

@@ -46,6 +46,7 @@ func sessionID(b []byte) (session.ID, error) {
 
 // CreateSession implements session.Records.
 func (db *DB) CreateSession(ctx context.Context, rec session.Record, replaces ...session.ID) error {
+	defer db.remembered.forget(replaces...)
 	return db.inTx(ctx, func(t tx) error {
 		for _, old := range replaces {
 			if _, err := t.exec(ctx, "DELETE FROM sessions WHERE id = $1", old[:]); err != nil {
@@ -64,7 +65,15 @@ func (db *DB) CreateSession(ctx context.Context, rec session.Record, replaces ..
 
 // LoadSession implements session.Records.
 func (db *DB) LoadSession(ctx context.Context, id session.ID, now time.Time) (session.Record, error) {
-	return scanSession(db.queryRow(ctx, "SELECT "+sessionColumns+" FROM sessions WHERE id = $1 AND ends_at > $2", id[:], micros(now)))
+	if rec, ok := db.remembered.get(id, now); ok {
+		return rec, nil
+	}
+	before := db.remembered.before()
+	rec, err := scanSession(db.queryRow(ctx, "SELECT "+sessionColumns+" FROM sessions WHERE id = $1 AND ends_at > $2", id[:], micros(now)))
+	if err == nil {
+		db.remembered.put(rec, before)
+	}
+	return rec, err
 }
 
 // TouchSession implements session.Records.
@@ -75,6 +84,7 @@ func (db *DB) TouchSession(ctx context.Context, id session.ID, lastSeenAt, endsA
 	if err != nil {
 		return fmt.Errorf("store: touching a session: %w", err)
 	}
+	db.remembered.touch(id, lastSeenAt, endsAt)
 	return nil
 }
 
@@ -84,6 +94,7 @@ func (db *DB) DeleteSession(ctx context.Context, id session.ID) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("store: deleting a session: %w", err)
 	}
+	db.remembered.forget(id)
 	return n > 0, nil
 }
 
@@ -110,6 +121,7 @@ func (db *DB) deleteSessions(ctx context.Context, where string, args ...any) ([]
 	if err != nil {
 		return nil, fmt.Errorf("store: ending sessions: %w", err)
 	}
+	db.remembered.forget(ids...)
 	return ids, nil
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/gofrs/flock"
 	"github.com/pressly/goose/v3"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
@@ -29,8 +31,12 @@ type sqliteDB struct {
 	writeStmts  statements
 	readStmts   statements
 	jobs        *river.Client[*sql.Tx]
+	owner       *flock.Flock
 	log         *slog.Logger
 }
+
+// errOwned says that another process has the database open.
+var errOwned = errors.New("another portal uses this SQLite file; several replicas need PostgreSQL")
 
 func openSQLite(path string, log *slog.Logger) (*sqliteDB, error) {
 	if path == "" {
@@ -51,6 +57,11 @@ func openSQLite(path string, log *slog.Logger) (*sqliteDB, error) {
 	if err := f.Close(); err != nil {
 		return nil, fmt.Errorf("store: sqlite: %w", err)
 	}
+	// The system gives the lock back when the process dies, however it dies.
+	owner := flock.New(path+".lock", flock.SetPermissions(0o600))
+	if got, err := owner.TryLock(); err != nil || !got {
+		return nil, fmt.Errorf("store: sqlite: %w", cmp.Or(err, errOwned))
+	}
 	dsn := func(extra string) string {
 		u := url.URL{Scheme: "file", Path: path, RawQuery: "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)" +
 			"&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)" + extra}
@@ -58,17 +69,17 @@ func openSQLite(path string, log *slog.Logger) (*sqliteDB, error) {
 	}
 	write, err := sql.Open("sqlite", dsn("&_txlock=immediate"))
 	if err != nil {
-		return nil, fmt.Errorf("store: sqlite: %w", err)
+		return nil, errors.Join(err, owner.Close())
 	}
 	write.SetMaxOpenConns(1)
 	read, err := sql.Open("sqlite", dsn("&_pragma=query_only(1)"))
 	if err != nil {
-		return nil, errors.Join(err, write.Close())
+		return nil, errors.Join(err, write.Close(), owner.Close())
 	}
 	readers := max(2, runtime.GOMAXPROCS(0))
 	read.SetMaxOpenConns(readers)
 	read.SetMaxIdleConns(readers)
-	db := &sqliteDB{write: write, read: read, log: log}
+	db := &sqliteDB{write: write, read: read, owner: owner, log: log}
 	db.writeStmts.db, db.readStmts.db = write, read
 	return db, nil
 }
@@ -132,7 +143,7 @@ func (db *sqliteDB) ping(ctx context.Context) error {
 }
 
 func (db *sqliteDB) close() error {
-	return errors.Join(db.readStmts.close(), db.writeStmts.close(), db.read.Close(), db.write.Close())
+	return errors.Join(db.readStmts.close(), db.writeStmts.close(), db.read.Close(), db.write.Close(), db.owner.Close())
 }
 
 func (db *sqliteDB) migrate(ctx context.Context) error {

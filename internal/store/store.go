@@ -62,8 +62,9 @@ type jobClient interface {
 // DB is an open database. It is safe for concurrent use.
 type DB struct {
 	backend
-	log *slog.Logger
-	now func() time.Time
+	remembered *sessionCache // nil for PostgreSQL
+	log        *slog.Logger
+	now        func() time.Time
 }
 
 // Open opens the database that url names, "sqlite:PATH" or "postgres://…", and
@@ -72,9 +73,11 @@ type DB struct {
 func Open(ctx context.Context, url string, now func() time.Time, log *slog.Logger) (*DB, error) {
 	var b backend
 	var err error
+	var remembered *sessionCache
 	switch {
 	case strings.HasPrefix(url, "sqlite:"):
 		b, err = openSQLite(strings.TrimPrefix(url, "sqlite:"), log)
+		remembered = &sessionCache{}
 	case strings.HasPrefix(url, "postgres://"), strings.HasPrefix(url, "postgresql://"):
 		b, err = openPostgres(ctx, url, log)
 	default:
@@ -86,7 +89,7 @@ func Open(ctx context.Context, url string, now func() time.Time, log *slog.Logge
 	if err := b.migrate(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("store: bringing the schema up to date: %w", err), b.close())
 	}
-	return &DB{backend: b, log: log, now: now}, nil
+	return &DB{backend: b, remembered: remembered, log: log, now: now}, nil
 }
 
 // Close closes the database. Stop the jobs first.
