@@ -223,7 +223,7 @@ func (b *Broker) refresh(ctx context.Context, session SessionID, scopes []string
 	if err != nil {
 		return AccessToken{}, signInAgain(scopes, "", err)
 	}
-	t, err := b.provider.Refresh(ctx, string(refreshToken), withOffline(scopes), "")
+	t, err := b.provider.Refresh(ctx, string(refreshToken), scopes, "")
 	var refusal *ProviderError
 	if errors.As(err, &refusal) {
 		switch {
@@ -244,11 +244,6 @@ func (b *Broker) refresh(ctx context.Context, session SessionID, scopes []string
 	// Whatever becomes of the request, a new refresh token must not be lost:
 	// the old one may be void now.
 	return b.keep(context.WithoutCancel(ctx), session, TokenKey(scopes), t)
-}
-
-// withOffline asks for a new refresh token along with the access token.
-func withOffline(scopes []string) []string {
-	return append(slices.Clone(scopes), "offline_access")
 }
 
 // signInAgain says that the person has to visit the provider, in the words of

@@ -72,7 +72,7 @@ func (p *Provider) Redeem(ctx context.Context, a Answer, flow Pending) (*Identit
 	if err != nil {
 		return nil, err
 	}
-	if err := p.checkAnswerIssuer(m, a.Issuer); err != nil {
+	if err := p.checkAnswerIssuer(m, a.Issuer, hasIDToken(flow.ResponseType)); err != nil {
 		return nil, err
 	}
 	var front *IDToken
@@ -132,10 +132,12 @@ func (p *Provider) Redeem(ctx context.Context, a Answer, flow Pending) (*Identit
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
 // checkAnswerIssuer is RFC 9207 §2.4: an answer of another provider is refused
-// before anything in it is believed.
-func (p *Provider) checkAnswerIssuer(m *metadata, iss string) error {
+// before anything in it is believed. withIDToken says that an ID token must come
+// with the answer: it names the issuer too, so a provider may leave iss out
+// (RFC 9207 §4).
+func (p *Provider) checkAnswerIssuer(m *metadata, iss string, withIDToken bool) error {
 	if iss == "" {
-		if m.AnswerNamesIssuer {
+		if m.AnswerNamesIssuer && !withIDToken {
 			return refused("answer_iss", errors.New("iss is missing though the provider promises it"))
 		}
 		return nil

@@ -79,8 +79,19 @@ func (p *Provider) redeemCode(ctx context.Context, code string, flow Pending) (*
 }
 
 // Refresh gets tokens for scopes of one resource with a refresh token
-// (entra.md §4.3). claims is a claims request as plain JSON, or "".
+// (entra.md §4.3), and a new refresh token where the provider gives one. claims
+// is a claims request as plain JSON, or "".
 func (p *Provider) Refresh(ctx context.Context, refreshToken string, scopes []string, claims string) (*TokenSet, error) {
+	m, err := p.metadata.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if m.isEntra() {
+		// Elsewhere a scope that was not granted before is refused (RFC 6749
+		// §6), and offline_access is not, unless consent was asked for anew
+		// (OpenID Connect Core §11): yet the refresh token is there.
+		scopes = append(slices.Clone(scopes), "offline_access")
+	}
 	form := url.Values{
 		"grant_type":    {"refresh_token"},
 		"refresh_token": {refreshToken},
@@ -157,10 +168,13 @@ func (p *Provider) tokenRequest(ctx context.Context, m *metadata, form url.Value
 	return req, nil
 }
 
-// takesSecretInBody reports whether client_secret_post may be used; a provider
-// that names no method takes Basic (OpenID Connect Discovery §3).
+// takesSecretInBody reports whether the secret goes into the body
+// (client_secret_post): Entra documents that way. Elsewhere Basic comes first:
+// every server that issues secrets takes it (RFC 6749 §2.3.1), and it is what a
+// client is registered for that was not asked (OpenID Connect Registration §2).
 func (m *metadata) takesSecretInBody() bool {
-	return slices.Contains(m.TokenAuthMethods, "client_secret_post")
+	post := slices.Contains(m.TokenAuthMethods, "client_secret_post")
+	return post && (m.isEntra() || !slices.Contains(m.TokenAuthMethods, "client_secret_basic"))
 }
 
 // redactURL keeps the address out of a transport error: it says nothing that
