@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/session"
 	"azts.internal/portal/templates"
@@ -44,11 +45,26 @@ func (a *account) show(w http.ResponseWriter, r *http.Request, live *session.Ses
 	page := templates.AccountPage{
 		Page: a.page(r, "Account", templates.AccountURL), Name: live.User.DisplayName(), Account: live.User.Account,
 		TenantID: live.User.TenantID, ObjectID: live.User.ObjectID, Issuer: live.User.Issuer, Subject: live.User.Subject,
-		Roles: live.User.Roles, Methods: entra.DescribeMethods(live.User.AMR), SignedInAt: live.SignedInAt,
+		Roles: a.rolesInWords(live.User), Methods: entra.DescribeMethods(live.User.AMR), SignedInAt: live.SignedInAt,
 		IdleEnds: live.EndsAt, SessionEnds: live.ExpiresAt, Device: live.Device,
 		Claims: a.claimsOf(live),
 	}
 	return a.render(w, r, http.StatusOK, templates.Account(page))
+}
+
+// rolesInWords says what the roles mean here.
+func (a *account) rolesInWords(u access.User) []string {
+	out := make([]string, len(u.Roles))
+	for i, role := range u.Roles {
+		out[i] = role
+		switch role {
+		case a.rules.AdminRole:
+			out[i] += " (administrator)"
+		case a.rules.HelpDeskRole:
+			out[i] += " (help desk)"
+		}
+	}
+	return out
 }
 
 // sessionsList is GET /account/sessions.

@@ -23,6 +23,7 @@ type frame struct {
 	notice      string
 	version     string
 	features    Features
+	overTLS     bool // browsers reach us by https
 	now         func() time.Time
 	log         *slog.Logger
 }

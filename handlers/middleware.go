@@ -59,6 +59,9 @@ func (f *frame) outer(trusted []netip.Prefix, next http.Handler) http.Handler {
 			f.access(r, rec, started)
 		}()
 		securityHeaders(w.Header(), f.contentPolicy())
+		if f.overTLS {
+			w.Header().Set("Strict-Transport-Security", "max-age=31536000")
+		}
 		next.ServeHTTP(rec, r)
 	})
 }

@@ -61,7 +61,8 @@ func New(p Parts) (http.Handler, error) {
 		return nil, errors.New("handlers: a part is missing")
 	}
 	f := &frame{sessions: p.Sessions, provider: p.Provider, rules: p.Rules, environment: p.Environment, notice: p.Notice,
-		version: p.Version, features: Features{AzTS: p.AzTS != nil}, now: p.Now, log: p.Log}
+		version: p.Version, features: Features{AzTS: p.AzTS != nil},
+		overTLS: strings.HasPrefix(p.BaseURL, "https://"), now: p.Now, log: p.Log}
 	auth := &auth{frame: f, provider: p.Provider, broker: p.Broker, signIn: p.SignIn}
 	out := &signOut{frame: f, provider: p.Provider, baseURL: p.BaseURL, limiter: newLimiter(600, time.Minute, p.Now)}
 	me := &account{frame: f}

@@ -47,12 +47,12 @@ func (s *signOut) logout(w http.ResponseWriter, r *http.Request) error {
 		IDTokenHint:           live.IDToken,
 		State:                 signedOutEverywhere,
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		s.log.WarnContext(ctx, "the provider's session cannot be ended", "err", err)
-		location = ""
-	}
-	if location == "" {
 		location = templates.SignedOutURL + "?provider=" + providerUnreached
+	case location == "":
+		location = templates.SignedOutURL + "?provider=" + providerHasNone
 	}
 	redirect(w, location)
 	return nil
@@ -63,6 +63,7 @@ const (
 	// nothing (entra.md §5.1): it only chooses the words.
 	signedOutEverywhere = "provider-session-ended"
 	providerUnreached   = "unreached"
+	providerHasNone     = "none"
 )
 
 // signedOut is GET /auth/signed-out.
@@ -81,6 +82,9 @@ func (s *signOut) signedOut(w http.ResponseWriter, r *http.Request) error {
 	case q.Get("provider") == providerUnreached:
 		page.Outcomes = append(page.Outcomes, templates.SignOutOutcome{
 			Text: "The company sign-in could not be reached, so you are still signed in there. Close the browser, or sign out at any other application."})
+	case q.Get("provider") == providerHasNone:
+		page.Outcomes = append(page.Outcomes, templates.SignOutOutcome{
+			Text: "The company sign-in cannot be signed out of from here, so you are still signed in there. Close the browser."})
 	}
 	return s.render(w, r, http.StatusOK, templates.SignedOut(page))
 }

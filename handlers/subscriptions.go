@@ -23,9 +23,6 @@ const (
 	listAge = 20 * time.Second
 	// maxLists bounds how many lists are remembered.
 	maxLists = 256
-	// recentScans is how many scans tell which subscriptions a person has when
-	// Azure does not.
-	recentScans = 20
 )
 
 // estate is what we know of a person's subscriptions.
@@ -107,9 +104,14 @@ func (s *subscriptions) ask(ctx context.Context, live *session.Session) estate {
 		e.paste = true
 		e.warnings = append(e.warnings, s.problem(ctx, err, "Azure did not say which subscriptions you have", live))
 	}
+	recent := s.recent(ctx, live)
 	if s.arm == nil || e.paste {
 		e.paste = true
-		s.fromScans(ctx, live, add)
+		for _, one := range recent {
+			for _, part := range one.Parts {
+				add(part.SubscriptionID, "")
+			}
+		}
 	}
 	if len(ids) > azts.MaxSummaries {
 		ids = ids[:azts.MaxSummaries]
@@ -128,13 +130,17 @@ func (s *subscriptions) ask(ctx context.Context, live *session.Session) estate {
 		}
 		row.Name = cmp.Or(row.Name, sum.SubscriptionName)
 		row.AccessLevel = sum.AccessLevel
-		row.Compliance = templates.Compliance{Known: sum.Compliance.Known, Percent: sum.Compliance.Value}
+		// Nothing scanned is neither 0 % nor 100 %.
+		row.Compliance = templates.Compliance{Known: sum.Compliance.Known && !(sum.Total.Known && sum.Total.N == 0), Percent: sum.Compliance.Value}
 		row.Passed, row.Failed, row.Total = sum.Passed.N, sum.Failed.N, sum.Total.N
 		row.LastScan = sum.LastModified.Time
 	}
 	e.noRole = err == nil && len(summaries) == 0
+	today := countToday(recent, s.now())
 	for _, id := range ids {
-		e.rows = append(e.rows, *byID[id])
+		row := *byID[id]
+		row.ScansToday, row.ScansLimit = today[id], azts.ScansPerDay
+		e.rows = append(e.rows, row)
 	}
 	slices.SortStableFunc(e.rows, worstFirst)
 	return e
@@ -167,18 +173,29 @@ func (s *subscriptions) azure(ctx context.Context, source azts.TokenSource, add 
 	return err
 }
 
-// fromScans adds the subscriptions that the person scanned lately.
-func (s *subscriptions) fromScans(ctx context.Context, live *session.Session, add func(id, name string)) {
-	list, err := s.scans.List(ctx, live.User.ID, recentScans)
+// recent returns the person's last scans, none when they cannot be listed.
+func (s *subscriptions) recent(ctx context.Context, live *session.Session) []scan.Scan {
+	list, err := s.scans.List(ctx, live.User.ID, scan.MaxList)
 	if err != nil {
 		s.log.WarnContext(ctx, "the recent scans cannot be listed", "err", err)
-		return
 	}
-	for _, one := range list {
+	return list
+}
+
+// countToday counts the requests that this person made through this portal since
+// midnight UTC, when AzTS's own count begins anew. Others count there too, so it
+// is a lower bound.
+func countToday(scans []scan.Scan, now time.Time) map[string]int {
+	midnight := now.UTC().Truncate(24 * time.Hour)
+	counts := make(map[string]int)
+	for _, one := range scans {
 		for _, part := range one.Parts {
-			add(part.SubscriptionID, "")
+			if !one.RequestedAt.Before(midnight) && part.ScanRequestID != "" {
+				counts[part.SubscriptionID]++
+			}
 		}
 	}
+	return counts
 }
 
 // problem makes a panel of an error of a service and logs it.

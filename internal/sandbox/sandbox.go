@@ -78,7 +78,10 @@ func New(options Options) (*Sandbox, error) {
 }
 
 // ServeHTTP answers for the tenant and all its APIs.
-func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.log.DebugContext(r.Context(), "sandbox", "method", r.Method, "path", r.URL.Path)
+	s.mux.ServeHTTP(w, r)
+}
 
 // Faults returns the switches that make the sandbox misbehave.
 func (s *Sandbox) Faults() *Faults { return s.faults }

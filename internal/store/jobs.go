@@ -14,10 +14,10 @@ var errNoJobs = errors.New("store: no job queue yet")
 const (
 	// JobTimeout bounds one run of a job. Jobs are short steps that put
 	// themselves off; none waits inside.
-	JobTimeout = time.Minute
+	JobTimeout = 30 * time.Second
 	// rescueAfter is when a job whose process died is handed to another. It
 	// must be longer than any run, or a job would run twice at once.
-	rescueAfter = 2 * time.Minute
+	rescueAfter = 40 * time.Second
 	// clearEvery is how often expired rows are cleared.
 	clearEvery = 10 * time.Minute
 )
