@@ -55,4 +55,4 @@ fuzz: ## Each fuzz target for FUZZTIME.
 		done; done
 
 screenshots: install ## The pictures in docs/screenshots.
-	PORTAL_TEST_BROWSER=1 PORTAL_SCREENSHOTS=1 go test -count=1 -run Screenshots ./internal/browser/...
+	PORTAL_TEST_BROWSER=1 PORTAL_SCREENSHOTS=$(CURDIR)/docs/screenshots go test -count=1 -run Screenshot ./web
