@@ -76,7 +76,9 @@ func (s *keySet) VerifySignature(ctx context.Context, jwt string) ([]byte, error
 }
 
 func (s *keySet) verify(ctx context.Context, v *verification, jwt string) ([]byte, string, error) {
-	jws, err := jose.ParseSigned(jwt, v.algs)
+	// The compact form alone: a token is three parts (entra.md §3.2), and what
+	// reads its header again must see the same.
+	jws, err := jose.ParseSignedCompact(jwt, v.algs)
 	if err != nil {
 		return nil, "", err
 	}
