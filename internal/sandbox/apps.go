@@ -92,7 +92,6 @@ type application struct {
 	multiTenant        bool
 	disabled           bool
 	idTokenAllowed     bool // "ID tokens" ticked: response_type may hold id_token
-	tokenAllowed       bool // "Access tokens" ticked: response_type may hold token
 	optionalClaims     []string
 	required           []requiredAccess
 	assignmentRequired bool

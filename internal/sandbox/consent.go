@@ -20,14 +20,6 @@ type permissionGrant struct {
 	created     time.Time
 }
 
-// consentType returns the member of that name.
-func (g *permissionGrant) consentType() string {
-	if g.principalID == "" {
-		return "AllPrincipals"
-	}
-	return "Principal"
-}
-
 // grantID packs the three ids of a grant, so that the same grant has the same
 // id in every run.
 func grantID(tid, client, resource, principal string) string {

@@ -256,19 +256,6 @@ func (t *tenant) revoke(sent string) {
 	}
 }
 
-// revokeAll ends every refresh token and every session of a person, as Graph's
-// revokeSignInSessions does. s.mu must be held.
-func (t *tenant) revokeAll(p *person) {
-	for _, token := range t.refresh.items {
-		if token.auth.person == p {
-			token.revoked = true
-		}
-	}
-	for _, session := range t.sessions.items {
-		session.accounts = slices.DeleteFunc(slices.Clone(session.accounts), func(a *signIn) bool { return a.person == p })
-	}
-}
-
 // clientCredentials gives an application a token of its own (entra.md §4.4).
 // Without an assignment it has no roles; the resource must refuse it.
 func (t *tenant) clientCredentials(request *tokenRequest) (*tokenResponse, *protocolError) {
