@@ -24,8 +24,12 @@ const migrationLock = "schema"
 
 type postgresDB struct {
 	pool *pgxpool.Pool
-	jobs *river.Client[pgx.Tx]
-	log  *slog.Logger
+	// locks has connections for nothing but advisory locks. Were they of the
+	// other pool, as many holders as it has connections would wait for ever for
+	// one more to run their queries on.
+	locks *pgxpool.Pool
+	jobs  *river.Client[pgx.Tx]
+	log   *slog.Logger
 }
 
 func openPostgres(ctx context.Context, url string, log *slog.Logger) (*postgresDB, error) {
@@ -38,7 +42,14 @@ func openPostgres(ctx context.Context, url string, log *slog.Logger) (*postgresD
 	if err != nil {
 		return nil, fmt.Errorf("store: postgres: %w", err)
 	}
-	return &postgresDB{pool: pool, log: log}, nil
+	locksConfig := config.Copy()
+	locksConfig.MinConns, locksConfig.MinIdleConns = 0, 0 // they are needed seldom
+	locks, err := pgxpool.NewWithConfig(ctx, locksConfig)
+	if err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("store: postgres: %w", err)
+	}
+	return &postgresDB{pool: pool, locks: locks, log: log}, nil
 }
 
 func (db *postgresDB) exec(ctx context.Context, query string, args ...any) (int64, error) {
@@ -58,9 +69,9 @@ func (db *postgresDB) inTx(ctx context.Context, do func(tx) error) error {
 }
 
 // lock excludes all other holders of the name on every replica until unlock is
-// called or the connection is lost. It holds one connection of the pool.
+// called or the connection is lost. It holds one connection of the locks' pool.
 func (db *postgresDB) lock(ctx context.Context, name string) (func(), error) {
-	c, err := db.pool.Acquire(ctx)
+	c, err := db.locks.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +95,7 @@ func (db *postgresDB) lock(ctx context.Context, name string) (func(), error) {
 func (db *postgresDB) ping(ctx context.Context) error { return db.pool.Ping(ctx) }
 
 func (db *postgresDB) close() error {
+	db.locks.Close()
 	db.pool.Close()
 	return nil
 }

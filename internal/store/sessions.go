@@ -103,6 +103,9 @@ func (db *DB) DeleteSessionsBySID(ctx context.Context, issuer, sid string) ([]se
 	if sid == "" {
 		return nil, nil // or every session without one would end
 	}
+	if !storable(sid) || !storable(issuer) {
+		return nil, nil // anyone may send it; it is no failure of the database
+	}
 	return db.deleteSessions(ctx, "(sid = $1 OR session_state = $1) AND ($2 = '' OR issuer = $2)", sid, issuer)
 }
 

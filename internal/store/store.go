@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/riverqueue/river"
 )
@@ -97,6 +98,10 @@ func (db *DB) Close() error { return db.close() }
 
 // Ping reports whether the database answers.
 func (db *DB) Ping(ctx context.Context) error { return db.ping(ctx) }
+
+// storable reports whether a text can stand in both databases: PostgreSQL
+// refuses others, even in a condition, so no row can have one.
+func storable(text string) bool { return utf8.ValidString(text) && !strings.Contains(text, "\x00") }
 
 func micros(t time.Time) int64 {
 	if t.IsZero() {
