@@ -8,15 +8,11 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 
 	"azts.internal/portal/internal/access"
@@ -24,50 +20,8 @@ import (
 	"azts.internal/portal/internal/azts"
 	"azts.internal/portal/internal/scan"
 	"azts.internal/portal/internal/scan/scantest"
+	"azts.internal/portal/internal/store/storetest"
 )
-
-// onEachScanDatabase runs test with the URL of an empty database of each kind:
-// SQLite always, PostgreSQL where PORTAL_TEST_POSTGRES_URL names a server on
-// which databases may be made.
-func onEachScanDatabase(t *testing.T, test func(t *testing.T, databaseURL string)) {
-	t.Run("sqlite", func(t *testing.T) { test(t, "sqlite:"+filepath.Join(t.TempDir(), "portal.db")) })
-	server := os.Getenv("PORTAL_TEST_POSTGRES_URL")
-	if server == "" {
-		return
-	}
-	t.Run("postgres", func(t *testing.T) {
-		ctx := context.Background()
-		admin, err := pgx.Connect(ctx, server)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { admin.Close(ctx) })
-		name := fmt.Sprintf("portal_scans_%d", time.Now().UnixNano())
-		if _, err := admin.Exec(ctx, "CREATE DATABASE "+name); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if _, err := admin.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
-				t.Error(err)
-			}
-		})
-		u, err := url.Parse(server)
-		if err != nil {
-			t.Fatal(err)
-		}
-		u.Path = "/" + name
-		test(t, u.String())
-	})
-}
-
-func openForScans(t *testing.T, databaseURL string) *DB {
-	t.Helper()
-	db, err := Open(t.Context(), databaseURL, time.Now, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return db
-}
 
 // idle is a worker that nothing starts.
 type idle struct {
@@ -77,8 +31,8 @@ type idle struct {
 func (idle) Work(context.Context, *river.Job[scan.FollowArgs]) error { return nil }
 
 func TestScanRecords(t *testing.T) {
-	onEachScanDatabase(t, func(t *testing.T, databaseURL string) {
-		db := openForScans(t, databaseURL)
+	storetest.Each(t, func(t *testing.T, databaseURL string) {
+		db := openTest(t, databaseURL)
 		defer db.Close()
 		workers := river.NewWorkers()
 		river.AddWorker(workers, &idle{})
@@ -95,8 +49,8 @@ func TestScanRecords(t *testing.T) {
 }
 
 func TestScanWithoutItsJobIsNotStored(t *testing.T) {
-	onEachScanDatabase(t, func(t *testing.T, databaseURL string) {
-		db := openForScans(t, databaseURL) // without a job queue
+	storetest.Each(t, func(t *testing.T, databaseURL string) {
+		db := openTest(t, databaseURL) // without a job queue
 		defer db.Close()
 		s := scan.Scan{ID: "x", Owner: access.PersonID{Authority: "t", Subject: "s"}, Key: "k", State: scan.Requested, Version: 1}
 		if _, _, err := db.CreateScan(t.Context(), s, scan.FollowArgs{Scan: s.ID}); err == nil {
@@ -154,7 +108,7 @@ type process struct {
 
 func startProcess(t *testing.T, databaseURL, aztsURL string) *process {
 	t.Helper()
-	p := &process{db: openForScans(t, databaseURL)}
+	p := &process{db: openTest(t, databaseURL)}
 	client, err := azts.New(azhttp.Config{BaseURL: aztsURL, Scope: "s"})
 	if err != nil {
 		t.Fatal(err)
@@ -204,7 +158,7 @@ func await(t *testing.T, events <-chan scan.Event, state scan.State) {
 }
 
 func TestScanIsFollowedByJobsAcrossARestart(t *testing.T) {
-	onEachScanDatabase(t, func(t *testing.T, databaseURL string) {
+	storetest.Each(t, func(t *testing.T, databaseURL string) {
 		service := &slowAzTS{}
 		server := httptest.NewServer(service)
 		defer server.Close()
