@@ -181,12 +181,7 @@ func (a *auth) begin(w http.ResponseWriter, r *http.Request, flow session.Flow, 
 		SessionState: identity.SessionState,
 		Device:       session.DeviceName(r.UserAgent()),
 		Replaces:     flow.Session,
-		Save: func(ctx context.Context, id session.ID) error {
-			if len(a.signIn.TokenScopes) == 0 {
-				return nil
-			}
-			return a.broker.Keep(ctx, id, a.signIn.TokenScopes, identity.Tokens)
-		},
+		Tokens:       func(id session.ID) ([]session.SealedToken, error) { return a.seal(id, identity.Tokens) },
 	})
 	if err != nil {
 		return err
@@ -195,6 +190,19 @@ func (a *auth) begin(w http.ResponseWriter, r *http.Request, flow session.Flow, 
 		slog.String("purpose", flow.Purpose), slog.String("device", live.Device))
 	redirect(w, localPath(flow.ReturnTo))
 	return nil
+}
+
+// seal seals the tokens of a sign-in for its session.
+func (a *auth) seal(id session.ID, tokens *entra.TokenSet) ([]session.SealedToken, error) {
+	if len(a.signIn.TokenScopes) == 0 {
+		return nil, nil
+	}
+	sealed, err := a.broker.Seal(id, a.signIn.TokenScopes, tokens)
+	out := make([]session.SealedToken, len(sealed))
+	for i, token := range sealed {
+		out[i] = session.SealedToken(token)
+	}
+	return out, err
 }
 
 // requestToken sends the person to the provider for a token that it gives out

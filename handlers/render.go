@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,11 +18,20 @@ const minGzip = 1024
 
 var (
 	buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-	zippers = sync.Pool{New: func() any {
+	// A writer holds a megabyte of tables. A sync.Pool would drop them at every
+	// other collection; this keeps a few for good.
+	zippers = make(chan *gzip.Writer, 2*runtime.GOMAXPROCS(0))
+)
+
+func zipper() *gzip.Writer {
+	select {
+	case z := <-zippers:
+		return z
+	default:
 		z, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // the level is valid
 		return z
-	}}
-)
+	}
+}
 
 // render renders a page wholly before it sends the status.
 func (f *frame) render(w http.ResponseWriter, r *http.Request, status int, page templ.Component) error {
@@ -48,11 +58,14 @@ func (f *frame) render(w http.ResponseWriter, r *http.Request, status int, page 
 
 func sendGzip(w http.ResponseWriter, status int, body []byte) error {
 	out := buffers.Get().(*bytes.Buffer)
-	z := zippers.Get().(*gzip.Writer)
+	z := zipper()
 	defer func() {
 		out.Reset()
 		buffers.Put(out)
-		zippers.Put(z)
+		select {
+		case zippers <- z:
+		default: // enough are kept
+		}
 	}()
 	z.Reset(out)
 	if _, err := z.Write(body); err != nil {

@@ -31,12 +31,20 @@ type Record struct {
 	EndsAt       time.Time // the idle limit, never after ExpiresAt
 }
 
+// SealedToken is a token that begins with the session. What it is, and how it is
+// sealed, is the business of whoever holds tokens (package entra).
+type SealedToken struct {
+	Resource  string
+	Sealed    []byte
+	ExpiresAt time.Time
+}
+
 // Records keeps sessions. Implementations are safe for concurrent use, and what
 // they acknowledged survives a crash.
 type Records interface {
-	// CreateSession stores a session and, in the same step, removes those it
-	// replaces, with their tokens.
-	CreateSession(ctx context.Context, record Record, replaces ...ID) error
+	// CreateSession stores a session with its tokens and, in the same step,
+	// removes those it replaces, with theirs.
+	CreateSession(ctx context.Context, record Record, tokens []SealedToken, replaces ...ID) error
 	// LoadSession returns a session whose EndsAt is after now, else ErrNotFound.
 	LoadSession(ctx context.Context, id ID, now time.Time) (Record, error)
 	// TouchSession moves the idle limit of a session that is there.

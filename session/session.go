@@ -60,8 +60,8 @@ type SignIn struct {
 	// Replaces is the session that the browser had when it went to the
 	// provider; zero for none. The answer comes without its cookie.
 	Replaces ID
-	// Save stores what belongs to the new session before the browser learns its id.
-	Save func(ctx context.Context, id ID) error
+	// Tokens seals what is kept beside the session, for its new id; nil for nothing.
+	Tokens func(id ID) ([]SealedToken, error)
 }
 
 // Options are the limits of a session.
@@ -273,7 +273,7 @@ func (s *Store) SignIn(w http.ResponseWriter, r *http.Request, in SignIn) (*Sess
 	ctx := r.Context()
 	var secret [32]byte
 	rand.Read(secret[:]) // never fails (crypto/rand)
-	now := s.options.Now()
+	now := s.options.Now().UTC().Truncate(time.Microsecond) // as precise as it is stored
 	in.SignedInAt = now
 	live := &Session{ID: sha256.Sum256(secret[:]), Content: in.Content, Device: in.Device, LastSeenAt: now,
 		ExpiresAt: now.Add(s.options.Max)}
@@ -291,21 +291,22 @@ func (s *Store) SignIn(w http.ResponseWriter, r *http.Request, in SignIn) (*Sess
 			replaces = append(replaces, id)
 		}
 	}
+	var tokens []SealedToken
+	if in.Tokens != nil {
+		if tokens, err = in.Tokens(live.ID); err != nil {
+			return nil, err
+		}
+	}
 	err = s.records.CreateSession(ctx, Record{
 		ID: live.ID, Person: in.User.ID, Issuer: in.User.Issuer, SID: in.SID, SessionState: in.SessionState,
 		Sealed: s.keys.Seal(plain, place(live.ID)), Device: in.Device,
 		CreatedAt: now, LastSeenAt: now, ExpiresAt: live.ExpiresAt, EndsAt: live.EndsAt,
-	}, replaces...)
+	}, tokens, replaces...)
 	if err != nil {
 		return nil, err
 	}
 	s.watcher.Ended(replaces...)
-	if in.Save != nil {
-		if err := in.Save(ctx, live.ID); err != nil {
-			_, undo := s.records.DeleteSession(context.WithoutCancel(ctx), live.ID)
-			return nil, errors.Join(err, undo)
-		}
-	}
+	s.opened.put(live.ID, live.Content)
 	gs := sessions.NewSession(s, cookieName)
 	gs.ID = base64.RawURLEncoding.EncodeToString(secret[:])
 	gs.Options = cookieOptions(int(s.options.Max / time.Second))

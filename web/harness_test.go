@@ -269,6 +269,7 @@ type setup struct {
 	env     map[string]string // "" takes a variable away
 	sandbox sandbox.Options   // Origin and PortalURL are filled in
 	before  func(*tenantServer)
+	start   func(testing.TB, map[string]string) *portalRun // nil: startPortal
 }
 
 // startWorld starts a portal that signs people in at a sandbox which the test
@@ -294,7 +295,10 @@ func startWorld(t testing.TB, s setup) *world {
 	}
 	// The tenant listens but does not answer yet: it must be told the address
 	// that the portal is about to choose.
-	run := startPortal(t, env)
+	if s.start == nil {
+		s.start = startPortal
+	}
+	run := s.start(t, env)
 	s.sandbox.Origin, s.sandbox.PortalURL = tenant.url, run.url
 	var err error
 	if tenant.Sandbox, err = sandbox.New(s.sandbox); err != nil {

@@ -107,28 +107,29 @@ func tokenPlace(session SessionID, resource string) string {
 	return "token/" + string(session[:]) + "/" + resource
 }
 
-// Keep stores what a sign-in or an authorization brought: the refresh token,
-// and the access token under the scopes it was asked for.
-func (b *Broker) Keep(ctx context.Context, session SessionID, scopes []string, t *TokenSet) error {
+// Seal seals what a sign-in or an authorization brought for the session that is
+// to keep it: the refresh token, and the access token under the scopes it was
+// asked for. nil seals to nothing.
+func (b *Broker) Seal(session SessionID, scopes []string, t *TokenSet) ([]SealedToken, error) {
 	if t == nil {
-		return nil
+		return nil, nil
 	}
-	_, err := b.keep(ctx, session, TokenKey(scopes), t)
-	return err
+	_, sealed, err := b.seal(session, TokenKey(scopes), t)
+	return sealed, err
 }
 
-func (b *Broker) keep(ctx context.Context, session SessionID, key string, t *TokenSet) (AccessToken, error) {
+func (b *Broker) seal(session SessionID, key string, t *TokenSet) (AccessToken, []SealedToken, error) {
 	token := AccessToken{Value: t.AccessToken, Scopes: t.Scopes, IssuedAt: t.ReceivedAt, ExpiresAt: t.ExpiresAt}
 	plain, err := json.Marshal(token)
 	if err != nil {
-		return AccessToken{}, err
+		return AccessToken{}, nil, err
 	}
 	sealed := []SealedToken{{Resource: key, Sealed: b.keys.Seal(plain, tokenPlace(session, key)), ExpiresAt: token.ExpiresAt}}
 	if t.RefreshToken != "" {
 		sealed = append(sealed, SealedToken{Resource: refreshKey,
 			Sealed: b.keys.Seal([]byte(t.RefreshToken), tokenPlace(session, refreshKey)), ExpiresAt: b.now().Add(90 * 24 * time.Hour)})
 	}
-	return token, b.records.SaveTokens(ctx, session, sealed...)
+	return token, sealed, nil
 }
 
 // Cached returns the session's token for the scopes if there is one that has
@@ -243,7 +244,11 @@ func (b *Broker) refresh(ctx context.Context, session SessionID, scopes []string
 	}
 	// Whatever becomes of the request, a new refresh token must not be lost:
 	// the old one may be void now.
-	return b.keep(context.WithoutCancel(ctx), session, TokenKey(scopes), t)
+	token, sealed, err := b.seal(session, TokenKey(scopes), t)
+	if err != nil {
+		return AccessToken{}, err
+	}
+	return token, b.records.SaveTokens(context.WithoutCancel(ctx), session, sealed...)
 }
 
 // signInAgain says that the person has to visit the provider, in the words of

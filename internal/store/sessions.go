@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"azts.internal/portal/internal/access"
+	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/session"
 )
 
@@ -45,9 +46,10 @@ func sessionID(b []byte) (session.ID, error) {
 }
 
 // CreateSession implements session.Records.
-func (db *DB) CreateSession(ctx context.Context, rec session.Record, replaces ...session.ID) error {
+func (db *DB) CreateSession(ctx context.Context, rec session.Record, tokens []session.SealedToken, replaces ...session.ID) error {
+	before := db.remembered.before()
 	defer db.remembered.forget(replaces...)
-	return db.inTx(ctx, func(t tx) error {
+	err := db.inTx(ctx, func(t tx) error {
 		for _, old := range replaces {
 			if _, err := t.exec(ctx, "DELETE FROM sessions WHERE id = $1", old[:]); err != nil {
 				return fmt.Errorf("store: replacing a session: %w", err)
@@ -59,8 +61,17 @@ func (db *DB) CreateSession(ctx context.Context, rec session.Record, replaces ..
 		if err != nil {
 			return fmt.Errorf("store: creating a session: %w", err)
 		}
+		for _, token := range tokens {
+			if err := saveToken(ctx, t, rec.ID, entra.SealedToken(token)); err != nil {
+				return err
+			}
+		}
 		return nil
 	})
+	if err == nil {
+		db.remembered.put(rec, before)
+	}
+	return err
 }
 
 // LoadSession implements session.Records.

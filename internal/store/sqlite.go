@@ -127,10 +127,20 @@ func (db *sqliteDB) inTx(ctx context.Context, do func(tx) error) error {
 	if err != nil {
 		return err
 	}
-	if err := do(&sqliteTx{Tx: t, db: db}); err != nil {
+	our := &sqliteTx{Tx: t, db: db}
+	if err := do(our); err != nil {
 		return errors.Join(err, t.Rollback())
 	}
-	return t.Commit()
+	if err := t.Commit(); err != nil {
+		return err
+	}
+	// Not before: the one connection that writes was taken.
+	for _, query := range our.unprepared {
+		if _, err := db.writeStmts.get(ctx, query); err != nil {
+			db.log.WarnContext(ctx, "a statement cannot be prepared", "err", err)
+		}
+	}
+	return nil
 }
 
 // lock does nothing: a SQLite file belongs to one process, whose callers
@@ -177,10 +187,15 @@ func (db *sqliteDB) newJobs(config *river.Config) (jobClient, error) {
 
 type sqliteTx struct {
 	*sql.Tx
-	db *sqliteDB
+	db         *sqliteDB
+	unprepared []string // statements to prepare for the next time
 }
 
 func (t *sqliteTx) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	if stmt, ok := t.db.writeStmts.m.Load(query); ok {
+		return affected(t.StmtContext(ctx, stmt.(*sql.Stmt)).ExecContext(ctx, args...))
+	}
+	t.unprepared = append(t.unprepared, query)
 	return affected(t.ExecContext(ctx, dollars(query), args...))
 }
 

@@ -14,16 +14,23 @@ import (
 func (db *DB) SaveTokens(ctx context.Context, session entra.SessionID, tokens ...entra.SealedToken) error {
 	return db.inTx(ctx, func(t tx) error {
 		for _, token := range tokens {
-			// The foreign key refuses tokens of a session that ended meanwhile.
-			_, err := t.exec(ctx, `INSERT INTO session_tokens (session_id, resource, sealed, expires_at) VALUES ($1, $2, $3, $4)
-				ON CONFLICT (session_id, resource) DO UPDATE SET sealed = excluded.sealed, expires_at = excluded.expires_at`,
-				session[:], token.Resource, token.Sealed, micros(token.ExpiresAt))
-			if err != nil {
-				return fmt.Errorf("store: saving a token: %w", err)
+			if err := saveToken(ctx, t, session, token); err != nil {
+				return err
 			}
 		}
 		return nil
 	})
+}
+
+// saveToken fails for a session that ended meanwhile: the foreign key refuses it.
+func saveToken(ctx context.Context, t tx, session entra.SessionID, token entra.SealedToken) error {
+	_, err := t.exec(ctx, `INSERT INTO session_tokens (session_id, resource, sealed, expires_at) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (session_id, resource) DO UPDATE SET sealed = excluded.sealed, expires_at = excluded.expires_at`,
+		session[:], token.Resource, token.Sealed, micros(token.ExpiresAt))
+	if err != nil {
+		return fmt.Errorf("store: saving a token: %w", err)
+	}
+	return nil
 }
 
 // LoadToken implements entra.TokenRecords.
