@@ -89,12 +89,12 @@ func (b *browser) elsewhere(origin string) *browser {
 	return other
 }
 
-// send makes one request, without following where it leads.
-func (b *browser) send(method, address string, form url.Values, accept string) *http.Response {
-	b.t.Helper()
+// ask makes one request, without following where it leads. Several may run at
+// once.
+func (b *browser) ask(method, address string, form url.Values, accept string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(b.t.Context(), method, address, strings.NewReader(form.Encode()))
 	if err != nil {
-		b.t.Fatal(err)
+		return nil, err
 	}
 	crossSite := b.url != nil && b.url.Hostname() != req.URL.Hostname()
 	req.Header.Set("Accept", accept)
@@ -110,10 +110,19 @@ func (b *browser) send(method, address string, form url.Values, accept string) *
 	}
 	b.cookies.addTo(req, crossSite)
 	resp, err := b.client.Do(req)
+	if err == nil {
+		b.cookies.keep(resp)
+	}
+	return resp, err
+}
+
+// send is ask, for requests that must not fail.
+func (b *browser) send(method, address string, form url.Values, accept string) *http.Response {
+	b.t.Helper()
+	resp, err := b.ask(method, address, form, accept)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.cookies.keep(resp)
 	return resp
 }
 

@@ -81,7 +81,11 @@ func TestTokens(t *testing.T) {
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
-			resp := b.send(http.MethodPost, w.portal+"/tokens/renew", nil, "text/html")
+			resp, err := b.ask(http.MethodPost, w.portal+"/tokens/renew", nil, "text/html")
+			if err != nil {
+				t.Error(err)
+				return
+			}
 			_ = resp.Body.Close()
 			if location := resp.Header.Get("Location"); resp.StatusCode != http.StatusSeeOther || location != "/tokens" {
 				t.Errorf("renewing eight times at once: status %d, to %q", resp.StatusCode, location)
