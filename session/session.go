@@ -162,7 +162,9 @@ func (s *Store) load(ctx context.Context, cookie string) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if now := s.options.Now(); now.Sub(live.LastSeenAt) >= touchEvery {
+	// A short idle limit is moved more often, or it would end under whoever is
+	// active all the time.
+	if now := s.options.Now(); now.Sub(live.LastSeenAt) >= min(touchEvery, s.options.Idle/2) {
 		live.LastSeenAt, live.EndsAt = now, earlier(now.Add(s.options.Idle), live.ExpiresAt)
 		if err := s.records.TouchSession(ctx, id, live.LastSeenAt, live.EndsAt); err != nil {
 			return nil, err
@@ -272,7 +274,7 @@ func (s *Store) Peek(r *http.Request) (*Session, error) {
 func (s *Store) SignIn(w http.ResponseWriter, r *http.Request, in SignIn) (*Session, error) {
 	ctx := r.Context()
 	var secret [32]byte
-	rand.Read(secret[:]) // never fails (crypto/rand)
+	rand.Read(secret[:])                                    // never fails (crypto/rand)
 	now := s.options.Now().UTC().Truncate(time.Microsecond) // as precise as it is stored
 	in.SignedInAt = now
 	live := &Session{ID: sha256.Sum256(secret[:]), Content: in.Content, Device: in.Device, LastSeenAt: now,

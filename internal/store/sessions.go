@@ -202,6 +202,7 @@ const clearLimit = 1000
 // remember, in small steps, and returns how many rows went.
 func (db *DB) ClearExpired(ctx context.Context) (int64, error) {
 	var total int64
+	db.remembered.prune(db.now())
 	now := micros(db.now())
 	for _, query := range []string{
 		"DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE ends_at <= $1 LIMIT $2)",

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -88,4 +89,14 @@ func (c *sessionCache) forget(ids ...session.ID) {
 	for _, id := range ids {
 		delete(c.rows, id)
 	}
+}
+
+// prune removes the rows that have ended by themselves.
+func (c *sessionCache) prune(now time.Time) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.rows, func(_ session.ID, rec session.Record) bool { return !rec.EndsAt.After(now) })
 }

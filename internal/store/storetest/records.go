@@ -55,7 +55,7 @@ func (w *world) ok(err error) {
 func (w *world) create(records ...session.Record) []session.Record {
 	w.Helper()
 	for _, rec := range records {
-		w.ok(w.a.CreateSession(w.Context(), rec))
+		w.ok(w.a.CreateSession(w.Context(), rec, nil))
 	}
 	return records
 }
@@ -91,6 +91,7 @@ func TestRecords(t *testing.T, a, b Records) {
 		"touching moves forward only":                         touchForward,
 		"touching a session that is gone brings none back":    touchGone,
 		"a new session replaces others with their tokens":     replaces,
+		"a session begins with its tokens or not at all":      beginsWithTokens,
 		"a refused session replaces none":                     refusedReplacesNone,
 		"deleting says whether it was there":                  deleteSession,
 		"a sid ends its sessions by sid and session_state":    bySID,
@@ -144,7 +145,7 @@ func idOnce(w *world) {
 	rec := w.create(w.newRecord())[0]
 	other := w.newRecord()
 	other.ID, other.Device = rec.ID, "another"
-	if err := w.b.CreateSession(w.Context(), other); err == nil {
+	if err := w.b.CreateSession(w.Context(), other, nil); err == nil {
 		w.Error("a second session with the same id was taken")
 	}
 	if got, err := w.a.LoadSession(w.Context(), rec.ID, start); err != nil || got.Device != rec.Device {
@@ -202,10 +203,27 @@ func replaces(w *world) {
 	old := w.create(w.newRecord(), w.newRecord(), w.newRecord())
 	w.ok(w.a.SaveTokens(w.Context(), old[0].ID, entra.SealedToken{Resource: "r", Sealed: []byte("t"), ExpiresAt: start.Add(time.Hour)}))
 	next := w.newRecord()
-	w.ok(w.b.CreateSession(w.Context(), next, old[0].ID, old[1].ID, w.newRecord().ID))
+	w.ok(w.b.CreateSession(w.Context(), next, nil, old[0].ID, old[1].ID, w.newRecord().ID))
 	w.wantLive(append(old, next), false, false, true, true)
 	if _, err := w.a.LoadToken(w.Context(), old[0].ID, "r"); !errors.Is(err, entra.ErrNoToken) {
 		w.Errorf("the token of a replaced session: %v", err)
+	}
+}
+
+func beginsWithTokens(w *world) {
+	rec, old := w.newRecord(), w.create(w.newRecord())[0]
+	refresh, one := newToken(""), newToken("r")
+	w.ok(w.a.CreateSession(w.Context(), rec, []session.SealedToken{session.SealedToken(refresh), session.SealedToken(one)}))
+	w.wantToken(rec.ID, refresh)
+	w.wantToken(rec.ID, one)
+	next, broken := w.newRecord(), newToken("broken")
+	broken.Sealed = nil // no database takes a token without content
+	if err := w.b.CreateSession(w.Context(), next, []session.SealedToken{session.SealedToken(newToken("")), session.SealedToken(broken)}, old.ID); err == nil {
+		w.Fatal("a session began with a token that is none")
+	}
+	w.wantLive([]session.Record{rec, old, next}, true, true, false)
+	if _, err := w.a.LoadSession(w.Context(), next.ID, start); !errors.Is(err, session.ErrNotFound) {
+		w.Errorf("the session that did not begin: %v", err)
 	}
 }
 
@@ -213,7 +231,7 @@ func refusedReplacesNone(w *world) {
 	old := w.create(w.newRecord(), w.newRecord())
 	again := w.newRecord()
 	again.ID = old[0].ID
-	if err := w.a.CreateSession(w.Context(), again, old[1].ID); err == nil {
+	if err := w.a.CreateSession(w.Context(), again, nil, old[1].ID); err == nil {
 		w.Fatal("an id was taken twice")
 	}
 	w.wantLive(old, true, true)
