@@ -23,7 +23,8 @@ const (
 	// cookieName carries __Host-, so that no other host of the domain can set
 	// it and it never leaves TLS (or localhost, which browsers treat alike).
 	cookieName = "__Host-session"
-	// touchEvery is how often the last-seen time is written at most.
+	// touchEvery is how often the last-seen time is written at most, where the
+	// idle limit is two minutes or longer.
 	touchEvery = time.Minute
 	// contentKey is the one key in the Values of gorilla's session.
 	contentKey = "content"
