@@ -19,7 +19,8 @@ import (
 
 const (
 	tokenTimeout = 15 * time.Second
-	maxTokenBody = 1 << 20 // bytes
+	maxTokenBody = 1 << 20           // bytes
+	maxLifetime  = 30 * 24 * 60 * 60 // seconds that an access token is believed to live
 )
 
 // TokenSet is an answer of the token endpoint (RFC 6749 §5.1; entra.md §4.1).
@@ -199,6 +200,8 @@ func parseTokenAnswer(body []byte, now time.Time) (*TokenSet, error) {
 	if a.ExpiresIn == 0 {
 		a.ExpiresIn = 300 // RFC 6749 §5.1 leaves it out at will: short, then ask again
 	}
+	// Beyond any lifetime that providers give: more would not fit a Duration.
+	a.ExpiresIn = min(a.ExpiresIn, maxLifetime)
 	return &TokenSet{AccessToken: a.AccessToken, Scopes: strings.Fields(a.Scope), ReceivedAt: now,
 		ExpiresAt: now.Add(time.Duration(a.ExpiresIn) * time.Second), RefreshToken: a.RefreshToken, IDToken: a.IDToken}, nil
 }
