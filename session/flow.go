@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -65,15 +66,19 @@ func setFlowCookie(w http.ResponseWriter, name, value string, maxAge int) {
 func (s *Store) StartFlow(w http.ResponseWriter, r *http.Request, flow Flow) (state string, started Flow, err error) {
 	state = newSecret()
 	flow.Nonce, flow.Verifier, flow.StartedAt = newSecret(), newSecret(), s.options.Now()
-	plain, err := json.Marshal(flow)
-	if err != nil {
+	var plain bytes.Buffer
+	// As in HTML, each & of ReturnTo would take six bytes, and browsers drop
+	// cookies of more than 4096 (RFC 6265bis §5.6).
+	encoder := json.NewEncoder(&plain)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(flow); err != nil {
 		return "", Flow{}, fmt.Errorf("session: flow: %w", err)
 	}
 	s.dropOldFlows(w, r)
 	name := flowCookie(state)
 	// The time stands before the seal as well, so that the oldest can be found
 	// without the state; inside the seal it is what counts.
-	value := fmt.Sprintf("%d.%s", flow.StartedAt.Unix(), s.keys.SealText(plain, name+"/"+state))
+	value := fmt.Sprintf("%d.%s", flow.StartedAt.Unix(), s.keys.SealText(plain.Bytes(), name+"/"+state))
 	setFlowCookie(w, name, value, int(FlowAge/time.Second))
 	return state, flow, nil
 }
