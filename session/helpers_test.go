@@ -33,7 +33,7 @@ type database struct {
 	down           atomic.Bool
 	loads, touches atomic.Int32
 	usedValues     atomic.Int32
-	lastUntil      time.Time
+	lastUntil      atomic.Int64 // of UseOnce, in microseconds since 1970
 	refuseCreate   bool
 	created        func() // called once a session is stored; may be nil
 }
@@ -71,7 +71,7 @@ func (d *database) DeleteSession(ctx context.Context, id session.ID) (bool, erro
 
 func (d *database) UseOnce(ctx context.Context, value string, until time.Time) (bool, error) {
 	d.usedValues.Add(1)
-	d.lastUntil = until
+	d.lastUntil.Store(until.UnixMicro())
 	if d.down.Load() {
 		return false, errDown
 	}

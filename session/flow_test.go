@@ -1,0 +1,277 @@
+package session_test
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"azts.internal/portal/internal/apperr"
+	"azts.internal/portal/session"
+)
+
+const flowPrefix = "__Host-flow-"
+
+func aFlow() session.Flow {
+	return session.Flow{Purpose: "sign-in", ResponseType: "code id_token", Scopes: []string{"openid", "api://azts/user_impersonation"},
+		ReturnTo: "/scans?page=2&q=a"}
+}
+
+// startFlow starts a flow in the browser, which has its cookie then.
+func (p *portal) startFlow(b browser) (state string, started session.Flow) {
+	p.Helper()
+	b.visit(p, func(w http.ResponseWriter, r *http.Request) {
+		var err error
+		if state, started, err = p.StartFlow(w, r, aFlow()); err != nil {
+			p.Fatal(err)
+		}
+	})
+	return state, started
+}
+
+// takeFlow takes the flow of the state as the browser's callback does.
+func (p *portal) takeFlow(b browser, state string) (flow session.Flow, err error) {
+	p.Helper()
+	b.visit(p, func(w http.ResponseWriter, r *http.Request) { flow, err = p.TakeFlow(w, r, state) })
+	return flow, err
+}
+
+// wantRefused checks that the error leads to a page with a button that starts again.
+func wantRefused(t testing.TB, what string, flow session.Flow, err error, code string) {
+	t.Helper()
+	var e *apperr.Error
+	if !errors.As(err, &e) || e.Kind != apperr.Expired || e.Code != code || !e.Retry || e.Next == "" {
+		t.Errorf("%s: %v, want %s", what, err, code)
+	}
+	if !reflect.DeepEqual(flow, session.Flow{}) {
+		t.Errorf("%s: refused, but the flow is handed out", what)
+	}
+}
+
+func (b browser) flows() (names []string) {
+	for name := range b {
+		if strings.HasPrefix(name, flowPrefix) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func TestFlowComesBackOnce(t *testing.T) {
+	p, b := newPortal(t), browser{}
+	var state string
+	var started session.Flow
+	set := b.visit(t, func(w http.ResponseWriter, r *http.Request) {
+		var err error
+		if state, started, err = p.StartFlow(w, r, aFlow()); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if len(set) != 1 {
+		t.Fatalf("%d cookies", len(set))
+	}
+	// Only such a cookie comes along with the form of another site.
+	if c := set[0]; c.SameSite != http.SameSiteNoneMode || !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" || c.MaxAge != 600 ||
+		!strings.HasPrefix(c.Name, flowPrefix) {
+		t.Errorf("cookie %+v", c)
+	}
+	for what, secret := range map[string]string{"state": state, "nonce": started.Nonce, "verifier": started.Verifier} {
+		if len(secret) != 43 {
+			t.Errorf("%s %q does not hold 256 bits", what, secret)
+		}
+		if strings.Contains(set[0].String(), secret) {
+			t.Errorf("the cookie shows the %s", what)
+		}
+	}
+	if state == started.Nonce || state == started.Verifier || started.Nonce == started.Verifier {
+		t.Error("two secrets are one")
+	}
+	replay := browser{set[0].Name: set[0].Value}
+	got, err := p.takeFlow(b, state)
+	want := aFlow()
+	want.Nonce, want.Verifier, want.StartedAt = started.Nonce, started.Verifier, *p.now
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("the flow is %+v, %v\nwant %+v", got, err, want)
+	}
+	if left := b.flows(); len(left) != 0 {
+		t.Errorf("the cookie is left: %v", left)
+	}
+	flow, err := p.takeFlow(b, state)
+	wantRefused(t, "again, without the cookie", flow, err, "state_unknown")
+	flow, err = p.takeFlow(replay, state)
+	wantRefused(t, "again, with the cookie", flow, err, "state_used")
+}
+
+func TestAttackStateOfAnotherBrowser(t *testing.T) {
+	p, victim, attacker := newPortal(t), browser{}, browser{}
+	state, _ := p.startFlow(attacker)
+	own, _ := p.startFlow(victim)
+	flow, err := p.takeFlow(victim, state)
+	wantRefused(t, "a state that this browser did not start", flow, err, "state_unknown")
+	flow, err = p.takeFlow(browser{}, state)
+	wantRefused(t, "no cookie", flow, err, "state_unknown")
+	flow, err = p.takeFlow(victim, "")
+	wantRefused(t, "no state", flow, err, "state_missing")
+	// The victim's own cookie under the name of the attacker's state.
+	renamed := browser{attacker.flows()[0]: victim[victim.flows()[0]]}
+	flow, err = p.takeFlow(renamed, state)
+	wantRefused(t, "the cookie of another state", flow, err, "state_unknown")
+	if n := p.db.usedValues.Load(); n != 0 {
+		t.Errorf("%d values were remembered for strangers", n)
+	}
+	if _, err := p.takeFlow(victim, own); err != nil {
+		t.Errorf("the victim's own sign-in: %v", err)
+	}
+}
+
+func TestFlowEndsAfterTenMinutes(t *testing.T) {
+	p := newPortal(t)
+	for _, tt := range []struct {
+		age  time.Duration
+		good bool
+	}{{0, true}, {session.FlowAge, true}, {session.FlowAge + time.Second, false}, {24 * time.Hour, false}} {
+		b := browser{}
+		state, _ := p.startFlow(b)
+		p.pass(tt.age)
+		flow, err := p.takeFlow(b, state)
+		if tt.good {
+			if err != nil {
+				t.Errorf("after %v: %v", tt.age, err)
+			}
+			if p.db.lastUntil.Load() < flow.StartedAt.Add(session.FlowAge).UnixMicro() {
+				t.Errorf("after %v the state is forgotten before its flow ends", tt.age)
+			}
+		} else {
+			wantRefused(t, tt.age.String(), flow, err, "state_unknown")
+		}
+	}
+}
+
+func TestFourFlowsAtOnceTheOldestGoes(t *testing.T) {
+	p, b := newPortal(t), browser{}
+	var states []string
+	for range 6 {
+		state, _ := p.startFlow(b)
+		states = append(states, state)
+		if n := len(b.flows()); n > 4 {
+			t.Errorf("%d cookies", n)
+		}
+		p.pass(time.Second)
+	}
+	for i, state := range states {
+		flow, err := p.takeFlow(b, state)
+		if i < 2 {
+			wantRefused(t, "one of the oldest", flow, err, "state_unknown")
+		} else if err != nil {
+			t.Errorf("flow %d: %v", i, err)
+		}
+	}
+}
+
+func TestAttackSameStateAtOnce(t *testing.T) {
+	p, b := newPortal(t), browser{}
+	state, _ := p.startFlow(b)
+	var good, used atomic.Int32
+	var wg sync.WaitGroup
+	begin := make(chan struct{})
+	for range 50 {
+		wg.Go(func() {
+			<-begin
+			r := httptest.NewRequest(http.MethodPost, "/auth/callback", nil)
+			for name, value := range b {
+				r.AddCookie(&http.Cookie{Name: name, Value: value})
+			}
+			switch _, err := p.TakeFlow(httptest.NewRecorder(), r, state); {
+			case err == nil:
+				good.Add(1)
+			case apperr.HasCode(err, "state_used"):
+				used.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	close(begin)
+	wg.Wait()
+	if good.Load() != 1 || used.Load() != 49 {
+		t.Errorf("%d succeeded, %d were told that it was used", good.Load(), used.Load())
+	}
+}
+
+func TestFlowIsNotBelievedWhenNobodyCanSayWhetherItWasUsed(t *testing.T) {
+	p, b := newPortal(t), browser{}
+	state, _ := p.startFlow(b)
+	p.db.down.Store(true)
+	if flow, err := p.takeFlow(b, state); !errors.Is(err, errDown) || flow.Nonce != "" {
+		t.Errorf("flow %+v, %v", flow, err)
+	}
+}
+
+func TestFlowCookieFitsIntoABrowser(t *testing.T) {
+	p := newPortal(t)
+	for _, char := range []string{"a", "&", "<", `"`} {
+		flow := aFlow()
+		flow.Session = session.ID{1}
+		flow.ReturnTo = "/scans?q=" + strings.Repeat(char, 1015) // as long as is let through
+		for range 4 {
+			flow.Scopes = append(flow.Scopes, "api://b1d04c77-6a2e-4d39-8f52-3e9ac0175d84/user_impersonation")
+		}
+		w := httptest.NewRecorder()
+		if _, _, err := p.StartFlow(w, httptest.NewRequest(http.MethodGet, "/", nil), flow); err != nil {
+			t.Fatal(err)
+		}
+		// Browsers drop more (RFC 6265bis §5.6).
+		if c := w.Result().Cookies()[0]; len(c.Name)+len(c.Value) > 4096 {
+			t.Errorf("a return_to of %q makes a cookie of %d bytes", char, len(c.Name)+len(c.Value))
+		}
+	}
+}
+
+func FuzzFlowCookie(f *testing.F) {
+	p, b := newPortal(f), browser{}
+	state, started := p.startFlow(b)
+	name := b.flows()[0]
+	good := b[name]
+	for _, seed := range []string{good, "", ".", "0.", good[:len(good)-1], good + "A", strings.Replace(good, ".", "..", 1), "9999999999" + good,
+		strings.ToLower(good), good[len(good)/2:] + good[:len(good)/2], "1." + strings.Repeat("A", 600), "1.AQ", "\x00", good + good} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/auth/callback", nil)
+		r.Header.Set("Cookie", name+"="+value)
+		flow, err := p.TakeFlow(httptest.NewRecorder(), r, state)
+		// What stands before the seal is only for sorting; whatever opens is
+		// what we sealed, unchanged.
+		if err == nil && (flow.Nonce != started.Nonce || flow.Verifier != started.Verifier || flow.ReturnTo != started.ReturnTo) {
+			t.Errorf("%q opened as %+v", value, flow)
+		}
+		if err != nil && !apperr.IsKind(err, apperr.Expired) {
+			t.Errorf("%q: %v", value, err)
+		}
+	})
+}
+
+func TestEveryChangedByteOfAFlowIsRefused(t *testing.T) {
+	p, b := newPortal(t), browser{}
+	state, _ := p.startFlow(b)
+	name := b.flows()[0]
+	good := b[name]
+	// The last character carries bits that belong to no byte.
+	for i := strings.IndexByte(good, '.') + 1; i < len(good)-1; i++ {
+		other := byte('A')
+		if good[i] == other {
+			other = 'B'
+		}
+		changed := browser{name: good[:i] + string(other) + good[i+1:]}
+		flow, err := p.takeFlow(changed, state)
+		wantRefused(t, "a changed byte", flow, err, "state_unknown")
+	}
+	if _, err := p.takeFlow(b, state); err != nil {
+		t.Errorf("unchanged: %v", err)
+	}
+}
