@@ -121,6 +121,10 @@ func (s *signOut) endFrontChannel(w http.ResponseWriter, r *http.Request) error 
 		if q.Has("sid") || issuer != "" && issuer != s.provider.Issuer() {
 			return nil
 		}
+		// A link on another site would sign people out: the provider uses a frame.
+		if r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Dest") == "document" {
+			return nil
+		}
 		ended, err := s.sessions.SignOut(w, r)
 		if ended != nil {
 			s.log.InfoContext(r.Context(), "front-channel sign-out by cookie", "person", ended.User.ID)
