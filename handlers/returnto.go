@@ -36,5 +36,9 @@ func localPath(target string) string {
 		return "/"
 	}
 	u.Fragment, u.RawFragment = "", ""
-	return u.String()
+	local := u.String()
+	if len(local) > maxReturnTo { // escaping made it longer
+		return "/"
+	}
+	return local
 }
