@@ -118,18 +118,22 @@ func (s *signOut) endFrontChannel(w http.ResponseWriter, r *http.Request) error 
 	sid, issuer := q.Get("sid"), q.Get("iss")
 	if sid == "" {
 		// Only the cookie can say whose session it is; without one nothing ends.
-		if q.Has("sid") || issuer != "" && issuer != s.provider.Issuer() {
+		if q.Has("sid") {
 			return nil
 		}
 		// A link on another site would sign people out: the provider uses a frame.
 		if r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Dest") == "document" {
 			return nil
 		}
-		ended, err := s.sessions.SignOut(w, r)
-		if ended != nil {
-			s.log.InfoContext(r.Context(), "front-channel sign-out by cookie", "person", ended.User.ID)
+		live, err := s.sessions.Peek(r)
+		if err != nil || live == nil || issuer != "" && issuer != live.User.Issuer {
+			return err
 		}
-		return err
+		if _, err := s.sessions.SignOut(w, r); err != nil {
+			return err
+		}
+		s.log.InfoContext(r.Context(), "front-channel sign-out by cookie", "person", live.User.ID)
+		return nil
 	}
 	if len(sid) > maxSID || !s.limiter.allow(r.Context()) {
 		return nil

@@ -215,9 +215,6 @@ func (p *Provider) EndSessionURL(ctx context.Context, s SignOut) (string, error)
 	return u.String(), nil
 }
 
-// Issuer returns the expected issuer as configured.
-func (p *Provider) Issuer() string { return p.options.Issuer }
-
 // Cloud is one of Microsoft's clouds (entra.md §1.5). Tokens, registrations and
 // ids never cross from one to another.
 type Cloud struct {
