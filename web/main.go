@@ -36,7 +36,7 @@ func exitCode(err error, stderr io.Writer) int {
 	case err == nil || errors.Is(err, flag.ErrHelp):
 		return 0
 	case errors.As(err, &mistakes):
-		fmt.Fprintf(stderr, "portal: the configuration has %d mistakes:\n%v\n", len(mistakes), mistakes)
+		fmt.Fprintf(stderr, "portal: mistakes in the configuration: %d\n%v\n", len(mistakes), mistakes)
 		return 2
 	case errors.Is(err, errUsage):
 		return 2

@@ -24,6 +24,14 @@ func (h atLeast) Enabled(ctx context.Context, level slog.Level) bool {
 	return level >= h.level && h.Handler.Enabled(ctx, level)
 }
 
+// Handle drops what is said of work that was called off: stopping is no failure.
+func (h atLeast) Handle(ctx context.Context, record slog.Record) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return h.Handler.Handle(ctx, record)
+}
+
 func (h atLeast) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return atLeast{h.Handler.WithAttrs(attrs), h.level}
 }
