@@ -50,13 +50,18 @@ func (f *frame) outer(trusted []netip.Prefix, next http.Handler) http.Handler {
 		r = r.WithContext(reqlog.With(r.Context(), reqlog.NewID(), clientAddr(r, trusted)))
 		rec := &recorder{ResponseWriter: w}
 		defer func() {
-			if p := recover(); p != nil && p != http.ErrAbortHandler {
+			p := recover()
+			begun := rec.status != 0
+			if p != nil && p != http.ErrAbortHandler {
 				f.log.ErrorContext(r.Context(), "panic", "value", p, "stack", string(debug.Stack()))
-				if rec.status == 0 {
-					f.fail(rec, r, apperr.From(errPanic))
+				if !begun {
+					f.fail(rec, r, errPanic)
 				}
 			}
 			f.access(r, rec, started)
+			if p == http.ErrAbortHandler || p != nil && begun {
+				panic(http.ErrAbortHandler) // the server breaks the connection: half an answer must not look whole
+			}
 		}()
 		securityHeaders(w.Header(), f.contentPolicy())
 		if f.overTLS {
@@ -72,7 +77,8 @@ var errPanic = apperr.New(apperr.Internal, "internal", "Something went wrong on 
 // access writes the access log. The query stays out of it: it may hold a
 // provider's hints about a person.
 func (f *frame) access(r *http.Request, rec *recorder, started time.Time) {
-	if !f.log.Enabled(r.Context(), slog.LevelInfo) || strings.HasPrefix(r.URL.Path, "/static/") || strings.HasSuffix(r.URL.Path, "z") {
+	if !f.log.Enabled(r.Context(), slog.LevelInfo) || strings.HasPrefix(r.URL.Path, "/static/") ||
+		r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
 		return
 	}
 	f.log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
@@ -97,7 +103,7 @@ func clientAddr(r *http.Request, trusted []netip.Prefix) netip.Addr {
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0; i-- {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		hop, err := parseHop(strings.TrimSpace(hops[i]))
 		if err != nil {
 			break
 		}
@@ -107,6 +113,14 @@ func clientAddr(r *http.Request, trusted []netip.Prefix) netip.Addr {
 		}
 	}
 	return addr
+}
+
+// parseHop reads an address, which Azure Application Gateway writes with the port.
+func parseHop(hop string) (netip.Addr, error) {
+	if withPort, err := netip.ParseAddrPort(hop); err == nil {
+		return withPort.Addr(), nil
+	}
+	return netip.ParseAddr(hop)
 }
 
 func inAny(addr netip.Addr, networks []netip.Prefix) bool {
