@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"azts.internal/portal/internal/azts"
 	"azts.internal/portal/internal/entra"
@@ -156,9 +157,9 @@ func csvRow(v *azts.Result) []string {
 
 // formulaSafe puts an apostrophe before a cell that a spreadsheet would take for
 // a formula: whoever names a resource could otherwise run one on the reader's
-// machine.
+// machine. Spreadsheets of some languages read the wide signs like the narrow.
 func formulaSafe(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
+	if first, _ := utf8.DecodeRuneInString(cell); strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) && cell != "" {
 		return "'" + cell
 	}
 	return cell
