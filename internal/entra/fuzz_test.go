@@ -74,6 +74,8 @@ func FuzzMetadata(f *testing.F) {
 func FuzzKeys(f *testing.F) {
 	for _, seed := range []string{`{"keys":[{"kty":"RSA","use":"sig","kid":"k","n":"sXchDaQebHnPiGvyDOAT4saGEUetSyo9MKLOoWFsueri23bOdgWp4Dy1WlUzewbgBHod5pcM9H95GQRV3JDXboIRROSBigeC5yjU1hGzHHyXss8UDprecbAYxknTcQkhslANGRUZmdTOQ5qTRsLAt6BTYuyvVRdhS8exSZEy_c4gs_7svlJJQ4H9_NxsiIoLwAEk7-Q3UXERGYw_75IDrGA84-lA_-Ct4eTlXHBIY2EaV7t7LjJaynVJCpkv4LKjTTAumiGUIuQhrNhZLuF_RJLqHpM2kgWFLU7-VTdL1VbC2tejvcI2BlMkEpk1BzBZI0KQB0GaDWFLN-aEAw3vRw","e":"AQAB","issuer":"https://a/{tenantid}"}]}`,
 		`{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}`, `{"keys":[null,1,"x",{}]}`, `{"keys":[{"kty":"EC","crv":"P-256","x":"","y":""}]}`, `{"keys":{}}`, `{}`,
+		// A private key, which everybody could sign with (RFC 7515 appendix A.3).
+		`{"keys":[{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}]}`,
 		`{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB","x5c":["!"]}]}`} {
 		f.Add([]byte(seed))
 	}
