@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"azts.internal/portal/internal/store/storetest"
 )
 
 const dana = "dana@contoso.com"
@@ -165,25 +167,21 @@ func TestAttackReplayedCallback(t *testing.T) {
 	}
 }
 
-// TestAttackSameStateAtOnce posts one answer fifty times at the same instant:
-// exactly one wins, on one portal with SQLite and on two that share PostgreSQL.
+// TestAttackSameStateAtOnce posts one answer fifty times at the same instant,
+// to as many replicas as may share the database: exactly one wins.
 func TestAttackSameStateAtOnce(t *testing.T) {
 	t.Parallel()
-	t.Run("SQLite", func(t *testing.T) {
-		t.Parallel()
-		w := startWorld(t, setup{})
-		sameStateAtOnce(w, w.url)
-		if n := w.sessions(); n != 1 {
-			t.Errorf("there are %d sessions", n)
-		}
-	})
-	if database := postgresDatabase(t); database != "" {
-		t.Run("two replicas on PostgreSQL", func(t *testing.T) {
+	for _, kind := range storetest.Databases() {
+		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
-			w := startWorld(t, setup{env: map[string]string{"PORTAL_DATABASE_URL": database}})
-			env := maps.Clone(w.env)
-			env["PORTAL_BASE_URL"] = w.url // both stand behind one address
-			sameStateAtOnce(w, w.url, startPortal(t, env).listens())
+			w := startWorld(t, setup{env: map[string]string{"PORTAL_DATABASE_URL": kind.New(t)}})
+			replicas := []string{w.url}
+			if kind.Replicas {
+				env := maps.Clone(w.env)
+				env["PORTAL_BASE_URL"] = w.url // both stand behind one address
+				replicas = append(replicas, startPortal(t, env).listens())
+			}
+			sameStateAtOnce(w, replicas...)
 		})
 	}
 }

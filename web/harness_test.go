@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"encoding/base64"
-	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -18,8 +17,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"azts.internal/portal/internal/sandbox"
 )
@@ -310,39 +307,6 @@ func startWorld(t testing.TB, s setup) *world {
 	server.Config.Handler = tenant
 	server.Start()
 	return &world{portalRun: run, tenant: tenant, env: env}
-}
-
-// postgresDatabase makes an empty database on the server that
-// PORTAL_TEST_POSTGRES_URL names, and returns its URL, "" when there is none.
-func postgresDatabase(t testing.TB) string {
-	t.Helper()
-	server := os.Getenv("PORTAL_TEST_POSTGRES_URL")
-	if server == "" {
-		return ""
-	}
-	u, err := url.Parse(server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx := context.Background()
-	admin, err := pgx.Connect(ctx, server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := fmt.Sprintf("portal_web_%d", time.Now().UnixNano())
-	if _, err := admin.Exec(ctx, "CREATE DATABASE "+name); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if _, err := admin.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
-			t.Error(err)
-		}
-		if err := admin.Close(ctx); err != nil {
-			t.Error(err)
-		}
-	})
-	u.Path = "/" + name
-	return u.String()
 }
 
 // in returns the world for a test within the test.
