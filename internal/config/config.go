@@ -159,7 +159,9 @@ func (l *loader) address(name, fallback string) string {
 	}
 	u, err := url.Parse(v)
 	switch {
-	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+	case strings.Contains(v, "@"):
+		l.wrong(name, "holds a user name; an address of the form https://host is wanted") // and perhaps a password
+	case err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
 		l.wrong(name, fmt.Sprintf("%q is not an address of the form https://host", v))
 	case u.Scheme == "http" && !loopback(u.Hostname()):
 		l.wrong(name, fmt.Sprintf("%q is not https; plain http is for this machine only", v))
@@ -176,18 +178,22 @@ func loopback(host string) bool {
 
 func (l *loader) listen(c *Config) {
 	c.Addr = l.value("PORTAL_ADDR", "localhost:8080")
+	before := len(l.mistakes)
 	host, port, err := net.SplitHostPort(c.Addr)
+	fallback := ""
 	if n, e := strconv.Atoi(port); err != nil || e != nil || n < 0 || n > 65535 {
 		l.wrong("PORTAL_ADDR", fmt.Sprintf("%q is not host:port", c.Addr))
-	}
-	fallback := ""
-	if loopback(host) {
+	} else if loopback(host) {
 		fallback = "http://" + c.Addr
 	}
 	c.BaseURL = l.address("PORTAL_BASE_URL", fallback)
-	if c.BaseURL == "" {
+	u, err := url.Parse(c.BaseURL)
+	switch {
+	case len(l.mistakes) > before:
+		// What follows would only repeat it.
+	case c.BaseURL == "":
 		l.wrong("PORTAL_BASE_URL", "is needed when PORTAL_ADDR is not on this machine")
-	} else if u, err := url.Parse(c.BaseURL); err == nil && u.Path != "" {
+	case err == nil && u.Path != "":
 		// A __Host- cookie belongs to the whole host.
 		l.wrong("PORTAL_BASE_URL", fmt.Sprintf("has the path %q; the portal needs a host of its own", u.Path))
 	}

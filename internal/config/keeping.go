@@ -21,6 +21,7 @@ func (l *loader) keeping(c *Config) {
 		(!strings.HasPrefix(c.DatabaseURL, "sqlite:") || c.DatabaseURL == "sqlite:"):
 		l.wrong("PORTAL_DATABASE_URL", "begins with neither sqlite:PATH nor postgres://") // it may hold a password
 	}
+	before := len(l.mistakes)
 	for i, text := range list(l.value("PORTAL_SECRET_KEY", "")) {
 		key, err := base64.StdEncoding.DecodeString(text)
 		if err != nil || len(key) != keySize {
@@ -32,7 +33,8 @@ func (l *loader) keeping(c *Config) {
 		}
 		c.SecretKeys = append(c.SecretKeys, key)
 	}
-	if !c.Sandbox && l.getenv("PORTAL_SECRET_KEY") == "" && l.getenv("PORTAL_SECRET_KEY_FILE") == "" {
+	// A lone comma is no key either: with none, one would be made at each start.
+	if !c.Sandbox && len(c.SecretKeys) == 0 && len(l.mistakes) == before {
 		l.wrong("PORTAL_SECRET_KEY", "is missing; a real tenant's sessions need a key that outlives a restart")
 	}
 	c.SessionIdle = l.duration("PORTAL_SESSION_IDLE", time.Hour)
