@@ -91,6 +91,8 @@ func flags() []chromedp.ExecAllocatorOption {
 		"disable-default-apps", "disable-extensions", "disable-breakpad", "disable-hang-monitor", "disable-dev-shm-usage",
 		// A tab in the background works as one in front: journeys have two.
 		"disable-background-timer-throttling", "disable-backgrounding-occluded-windows", "disable-renderer-backgrounding",
+		// Else clicks before the first frame is drawn are dropped.
+		"allow-pre-commit-input",
 		"metrics-recording-only"} {
 		out = append(out, chromedp.Flag(name, true))
 	}

@@ -11,7 +11,7 @@ import (
 // place finds the point of an element that a person would click: within its
 // first line, seen, and with nothing over it. null: not yet.
 const place = `((el) => {
-  if (!el) return null;
+  if (!el || document.activeViewTransition) return null;
   el.scrollIntoView({ block: 'center', inline: 'nearest', behavior: 'instant' });
   const box = [...el.getClientRects()].find((r) => r.width > 0 && r.height > 0);
   if (!box || document.readyState === 'loading') return null;

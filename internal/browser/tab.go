@@ -27,6 +27,7 @@ type Tab struct {
 	changed   chan struct{} // closed when the page changes
 	mainFrame string        // id of the page itself, as against frames in it
 	world     runtime.ExecutionContextID
+	pages     int // how many the tab has shown
 	troubles  []trouble
 	expected  []string
 	answers   map[network.RequestID]*Answer
@@ -45,7 +46,13 @@ const watchPage = `(() => {
     document.addEventListener(type, say, true);
   }
   // Nothing can be clicked while one page changes into the next.
-  addEventListener('pagereveal', (e) => { e.viewTransition?.finished.then(say); say(); });
+  addEventListener('pagereveal', (e) => {
+    const change = e.viewTransition;
+    change?.ready.catch(() => {}); // the browser may leave it out
+    change?.updateCallbackDone.catch(() => {});
+    change?.finished.then(say, say);
+    say();
+  });
   addEventListener('pageshow', say);
 })()`
 
@@ -55,6 +62,9 @@ func (p *Profile) Tab(t testing.TB) *Tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(p.ctx)
 	tab := &Tab{t: t, ctx: ctx, changed: make(chan struct{}), answers: make(map[network.RequestID]*Answer)}
+	// Chromium's own words where it leaves out the transition from one page to
+	// the next because the next was drawn already: no fault of either.
+	tab.Expect("Transition was aborted because of invalid state. Page already revealed")
 	t.Cleanup(func() {
 		t.Helper()
 		for _, text := range tab.unexpected() {
@@ -192,6 +202,24 @@ func (tab *Tab) describe() string {
 func (tab *Tab) Heading(text string) {
 	tab.t.Helper()
 	tab.Wait(fmt.Sprintf("the page %q", text), `document.readyState === 'complete' && document.querySelector('h1')?.innerText.trim() === `+quote(text))
+}
+
+// Follow does something that leads to another page and waits until that is
+// loaded.
+func (tab *Tab) Follow(do func()) {
+	tab.t.Helper()
+	shown := func() int {
+		tab.mu.Lock()
+		defer tab.mu.Unlock()
+		return tab.pages
+	}
+	before := shown()
+	do()
+	tab.until(patience, "another page", func() (bool, error) {
+		var loaded bool
+		err := tab.evaluate(`document.readyState === 'complete'`, &loaded, 0)
+		return loaded && shown() > before, err
+	})
 }
 
 // Text returns what a person reads in the first element of a selector, in one line.

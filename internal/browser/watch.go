@@ -32,8 +32,13 @@ func (tab *Tab) hear(event any) {
 	tab.mu.Lock()
 	defer tab.mu.Unlock()
 	switch e := event.(type) {
-	case *runtime.EventBindingCalled, *page.EventLoadEventFired, *page.EventDomContentEventFired, *page.EventFrameNavigated,
+	case *runtime.EventBindingCalled, *page.EventLoadEventFired, *page.EventDomContentEventFired,
 		*page.EventFrameStoppedLoading, *page.EventNavigatedWithinDocument, *runtime.EventExecutionContextsCleared:
+		tab.sayChanged()
+	case *page.EventFrameNavigated:
+		if e.Frame.ParentID == "" {
+			tab.pages++
+		}
 		tab.sayChanged()
 	case *runtime.EventExecutionContextCreated:
 		if e.Context.Name == observer && tab.isMain(e.Context.AuxData) {

@@ -72,11 +72,11 @@ func (t *tenant) render(w http.ResponseWriter, status int, p page) {
 	_, _ = body.WriteTo(w) // the reader is gone if this fails
 }
 
-// serveAsset answers with a style sheet or a script.
+// serveAsset answers with a style sheet, a script or the icon.
 func (t *tenant) serveAsset(w http.ResponseWriter, r *http.Request) {
 	file := r.PathValue("file")
 	kind := mime.TypeByExtension(path.Ext(file))
-	if ext := path.Ext(file); ext != ".css" && ext != ".js" {
+	if ext := path.Ext(file); ext != ".css" && ext != ".js" && ext != ".svg" {
 		http.NotFound(w, r)
 		return
 	}
