@@ -78,7 +78,7 @@ func (s *Store) StartFlow(w http.ResponseWriter, r *http.Request, flow Flow) (st
 	name := flowCookie(state)
 	// The time stands before the seal as well, so that the oldest can be found
 	// without the state; inside the seal it is what counts.
-	value := fmt.Sprintf("%d.%s", flow.StartedAt.Unix(), s.keys.SealText(plain.Bytes(), name+"/"+state))
+	value := fmt.Sprintf("%d.%s", flow.StartedAt.UnixMilli(), s.keys.SealText(plain.Bytes(), name+"/"+state))
 	setFlowCookie(w, name, value, int(FlowAge/time.Second))
 	return state, flow, nil
 }
@@ -92,7 +92,7 @@ func (s *Store) dropOldFlows(w http.ResponseWriter, r *http.Request) {
 			flows = append(flows, pending{c.Name, started})
 		}
 	}
-	slices.SortFunc(flows, func(a, b pending) int { return strings.Compare(a.started, b.started) })
+	slices.SortStableFunc(flows, func(a, b pending) int { return strings.Compare(a.started, b.started) })
 	for i := 0; i <= len(flows)-maxFlows; i++ {
 		setFlowCookie(w, flows[i].name, "", -1)
 	}
