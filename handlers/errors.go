@@ -150,9 +150,19 @@ func (f *frame) message(r *http.Request, err error, e *apperr.Error, status int)
 			page.Secondary = &templates.Action{Label: "Go to the first page", URL: templates.HomeURL}
 		}
 	case e.Retry && r.Method == http.MethodGet:
-		page.Primary = &templates.Action{Label: "Try again", URL: localPath(r.URL.RequestURI())}
+		page.Primary = &templates.Action{Label: "Try again", URL: again(r)}
 	default:
 		page.Primary = &templates.Action{Label: "Go to the first page", URL: templates.HomeURL}
 	}
 	return page
+}
+
+// again returns the address that repeats a request by GET. Signing in is none
+// to return to, but one to repeat.
+func again(r *http.Request) string {
+	if r.URL.Path != templates.LoginPath {
+		return localPath(r.URL.RequestURI())
+	}
+	q := r.URL.Query()
+	return templates.LoginOptions{ReturnTo: localPath(q.Get("return_to")), Prompt: q.Get("prompt"), LoginHint: hint(q.Get("login_hint"))}.URL()
 }

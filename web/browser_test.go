@@ -21,14 +21,29 @@ func TestBrowser(t *testing.T) {
 	}
 	allowing := chromium.Start(t, chromium.Options{})
 	blocking := chromium.Start(t, chromium.Options{BlockThirdPartyCookies: true})
-	for _, kind := range []struct {
+	journeys := []struct {
 		name    string
+		journey func(*testing.T, *chromium.Browser)
 		browser *chromium.Browser
-	}{{"third-party cookies allowed", allowing}, {"third-party cookies blocked", blocking}} {
-		t.Run(kind.name, func(t *testing.T) {
-			t.Run("newcomer", func(t *testing.T) { walkAsNewcomer(t, kind.browser) })
-			t.Run("signed out elsewhere", func(t *testing.T) { signOutElsewhere(t, kind.browser) })
-		})
+	}{
+		{"newcomer", walkAsNewcomer, allowing},
+		{"newcomer, third-party cookies blocked", walkAsNewcomer, blocking},
+		{"signed out elsewhere", signOutElsewhere, allowing},
+		{"signed out elsewhere, third-party cookies blocked", signOutElsewhere, blocking},
+		{"without scripts", walkWithoutScripts, blocking},
+		{"back button", goBackAfterSignOut, allowing},
+		{"keyboard", walkByKeyboard, allowing},
+		{"all pages", seeAllPages, allowing},
+		{"disabled account", signInDisabled, allowing},
+		{"declined consent", declineConsent, allowing},
+		{"second factor", signInWithSecondFactor, allowing},
+		{"person without role", lookWithoutRole, allowing},
+		{"thousands of subscriptions", pageThroughThousands, allowing},
+		{"weight of the first page", weighFirstPage, allowing},
+		{"provider down", seeProviderDown, allowing},
+	}
+	for _, j := range journeys {
+		t.Run(j.name, func(t *testing.T) { j.journey(t, j.browser) })
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/chromedp/cdproto/input"
-	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
 
@@ -66,11 +65,34 @@ const (
 // Type presses keys, one after the other.
 func (tab *Tab) Type(keys string) {
 	tab.t.Helper()
-	tab.do(chromedp.KeyEvent(keys))
+	for _, key := range keys {
+		tab.press(key, 0)
+	}
 }
 
 // ShiftTab goes one step back.
 func (tab *Tab) ShiftTab() {
 	tab.t.Helper()
-	tab.do(chromedp.KeyEvent(kb.Tab, chromedp.KeyModifiers(kb.ModifierShift)))
+	tab.press([]rune(kb.Tab)[0], kb.ModifierShift)
+}
+
+// press sends the text with the key, not after it as chromedp does: a page that
+// takes the key for itself must keep it from being typed.
+func (tab *Tab) press(r rune, modifiers kb.Modifier) {
+	tab.t.Helper()
+	key, ok := kb.Keys[r]
+	if !ok {
+		tab.t.Fatalf("no key for %q", r)
+	}
+	if key.Shift {
+		modifiers |= kb.ModifierShift
+	}
+	event := input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyDown, Modifiers: int64(modifiers), Key: key.Key, Code: key.Code,
+		Text: key.Text, UnmodifiedText: key.Unmodified, WindowsVirtualKeyCode: key.Windows, NativeVirtualKeyCode: key.Native}
+	if !key.Print || key.Text == "" {
+		event.Type, event.Text, event.UnmodifiedText = input.DispatchKeyEventTypeRawKeyDown, "", ""
+	}
+	call(tab, input.DispatchKeyEvent, event)
+	event.Type, event.Text, event.UnmodifiedText = input.DispatchKeyEventTypeKeyUp, "", ""
+	call(tab, input.DispatchKeyEvent, event)
 }

@@ -1,11 +1,9 @@
 package browser
 
 import (
-	"context"
-
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
-	"github.com/chromedp/chromedp"
 )
 
 // Looks say what the screen is like. The zero value is a window of 1280 by 900
@@ -69,12 +67,8 @@ func (tab *Tab) Picture(upTo int) []byte {
 	return shot.Data
 }
 
-// do runs an action of chromedp; it must succeed.
-func (tab *Tab) do(action chromedp.Action[chromedp.Void]) {
+// WithoutCache makes the tab ask for everything anew, as a first visit does.
+func (tab *Tab) WithoutCache() {
 	tab.t.Helper()
-	ctx, cancel := context.WithTimeout(tab.ctx, patience)
-	defer cancel()
-	if err := chromedp.Do(ctx, action); err != nil {
-		tab.t.Fatal(err)
-	}
+	call(tab, network.SetCacheDisabled, network.SetCacheDisabledParams{CacheDisabled: true})
 }

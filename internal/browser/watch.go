@@ -23,7 +23,7 @@ type Answer struct {
 	Status   int
 	MIME     string
 	Encoding string // Content-Encoding
-	Bytes    int    // of the body as it was sent
+	Bytes    int    // as they came over the wire, headers included
 	Cached   bool
 }
 
@@ -69,7 +69,7 @@ func (tab *Tab) hear(event any) {
 		tab.keepAnswer(e)
 	case *network.EventLoadingFinished:
 		if a := tab.answers[e.RequestID]; a != nil {
-			a.Bytes = int(e.EncodedBodyLength)
+			a.Bytes = int(e.EncodedDataLength)
 		}
 		tab.sayChanged()
 	case *network.EventLoadingFailed:
