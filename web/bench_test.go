@@ -187,6 +187,7 @@ func BenchmarkSignIn(b *testing.B) {
 			costs = append(costs, float64((portal.cpu()-before).Microseconds())/signIns)
 		}
 		b.ReportMetric(median(costs), "cpu-µs/sign-in")
+		b.ReportMetric(float64(portal.stat(15))/float64(portal.stat(14)+portal.stat(15)), "of-it-kernel")
 		b.ReportMetric(floor, "floor-µs")
 		b.ReportMetric(median(costs)/floor, "x-floor")
 	}

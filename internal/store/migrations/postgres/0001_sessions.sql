@@ -30,7 +30,6 @@ CREATE TABLE used_values (
     digest BYTEA   PRIMARY KEY,
     until  BIGINT  NOT NULL
 );
-CREATE INDEX used_values_by_until ON used_values (until);
 
 -- +goose Down
 DROP TABLE used_values;

@@ -32,7 +32,6 @@ CREATE TABLE used_values (
     digest BLOB    PRIMARY KEY,
     until  INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX used_values_by_until ON used_values (until);
 
 -- +goose Down
 DROP TABLE used_values;
