@@ -46,7 +46,12 @@ func (s *results) show(w http.ResponseWriter, r *http.Request, live *session.Ses
 	}
 	number, _ := strconv.Atoi(q.Get("page")) // for display only
 	number = min(max(number, 1), azts.MaxResultPages)
-	page := templates.ResultsPage{Page: s.page(r, "Results", templates.ScansURL), SubscriptionID: id,
+	// Where the person came from is where the crumbs lead back to.
+	area := templates.HomeURL
+	if q.Get("scan") != "" {
+		area = templates.ScansURL
+	}
+	page := templates.ResultsPage{Page: s.page(r, "Results", area), SubscriptionID: id,
 		CSVURL: templates.SubscriptionResultsCSVURL(id, templates.ResultsQuery{})}
 	if scan := q.Get("scan"); scan != "" {
 		page.ScanURL = templates.ScanURL(scan)

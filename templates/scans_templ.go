@@ -312,7 +312,7 @@ func scanChoice(v *ScansPage) templ.Component {
 				}
 			}
 		} else {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 22, "<div class=\"card\"><div class=\"card-head\"><h2>Choose subscriptions</h2><p class=\"muted\">AzTS takes 10 requests a day for each subscription.</p></div><div class=\"tbl\"><table role=\"table\" class=\"stack choose\"><caption class=\"sr\">Subscriptions to scan</caption> <thead><tr role=\"row\"><th role=\"columnheader\" scope=\"col\" class=\"box\"><span class=\"sr\">Choose</span> <input class=\"js\" type=\"checkbox\" data-select-all aria-label=\"Choose all on this page\"></th><th role=\"columnheader\" scope=\"col\">Subscription</th><th role=\"columnheader\" scope=\"col\">Access</th><th role=\"columnheader\" scope=\"col\">Compliance</th><th role=\"columnheader\" scope=\"col\" class=\"r\">Failed</th><th role=\"columnheader\" scope=\"col\">Last scan</th><th role=\"columnheader\" scope=\"col\">Scans today</th></tr></thead> <tbody>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 22, "<div class=\"card\"><div class=\"card-head\"><h2>Choose subscriptions</h2><p class=\"muted\">AzTS takes 10 requests a day for each subscription.</p></div><div class=\"tbl\"><table role=\"table\" class=\"stack choose\"><caption class=\"sr\">Subscriptions to scan</caption> <thead><tr role=\"row\"><th role=\"columnheader\" scope=\"col\" class=\"box\"><span class=\"sr\">Choose</span> <input class=\"js\" type=\"checkbox\" data-select-all aria-label=\"Choose all on this page\"></th><th role=\"columnheader\" scope=\"col\">Subscription</th><th role=\"columnheader\" scope=\"col\">Access</th><th role=\"columnheader\" scope=\"col\">Compliance</th><th role=\"columnheader\" scope=\"col\" class=\"r\">Failed</th><th role=\"columnheader\" scope=\"col\">Last scan</th><th role=\"columnheader\" scope=\"col\">My scans today</th></tr></thead> <tbody>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -393,7 +393,7 @@ func scanChoice(v *ScansPage) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 32, "</td><td role=\"cell\" data-label=\"Scans today\" class=\"num\">")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 32, "</td><td role=\"cell\" data-label=\"My scans today\" class=\"num\">")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
