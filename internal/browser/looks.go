@@ -32,7 +32,7 @@ func (tab *Tab) Look(l Looks) {
 		motion = "no-preference"
 	}
 	call(tab, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: int64(l.Width), Height: int64(l.Height),
-		DeviceScaleFactor: 1, Mobile: l.Width < 600})
+		DeviceScaleFactor: 1, Mobile: l.Width < 600, ScrollbarType: emulation.SetDeviceMetricsOverrideScrollbarTypeOverlay})
 	call(tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
 		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: motion}}})
 }
