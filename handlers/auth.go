@@ -53,6 +53,11 @@ type auth struct {
 
 // login is GET /auth/login?return_to=&prompt=&login_hint=&domain_hint=.
 func (a *auth) login(w http.ResponseWriter, r *http.Request) error {
+	// Pictures and frames of other pages start no sign-in: each would leave a
+	// cookie, and a page full of them would fill the browser's headers.
+	if dest := r.Header.Get("Sec-Fetch-Dest"); dest != "" && dest != "document" {
+		return errNotNavigated.Becausef("Sec-Fetch-Dest %q", dest)
+	}
 	q := r.URL.Query()
 	return a.visit(w, r, session.Flow{
 		Purpose:      purposeSignIn,
@@ -66,6 +71,9 @@ func (a *auth) login(w http.ResponseWriter, r *http.Request) error {
 		DomainHint: hint(q.Get("domain_hint")),
 	})
 }
+
+var errNotNavigated = apperr.New(apperr.Forbidden, "not_navigated", "A sign-in is started by opening a page, not from inside another one.").
+	WithNext(apperr.MenderPerson, "Open the portal itself.")
 
 func hint(s string) string {
 	if len(s) > maxHint {
@@ -224,12 +232,13 @@ func (a *auth) refuse(flow session.Flow, err error) error {
 	if !errors.As(err, &e) || e.Kind == apperr.Internal {
 		return err
 	}
-	return &refusal{err: e, returnTo: localPath(flow.ReturnTo)}
+	return &refusal{err: e, purpose: flow.Purpose, returnTo: localPath(flow.ReturnTo)}
 }
 
 // refusal is an error of a sign-in, which the person may start again.
 type refusal struct {
 	err      *apperr.Error
+	purpose  string // of the flow; "" when that is not known
 	returnTo string
 }
 

@@ -104,7 +104,7 @@ func (f *frame) failWith(w http.ResponseWriter, r *http.Request, status int, err
 		level = slog.LevelError
 	}
 	attrs := []slog.Attr{slog.String("kind", e.Kind.String()), slog.String("code", e.Code), slog.String("mender", e.Mender.String()),
-		slog.Int("status", status), slog.String("path", r.URL.Path), slog.Any("err", err)}
+		slog.Int("status", status), slog.String("path", clipped(r.URL.Path)), slog.Any("err", err)}
 	var refusal *entra.ProviderError
 	if errors.As(err, &refusal) {
 		attrs = append(attrs, slog.String("correlation_id", refusal.CorrelationID), slog.String("trace_id", refusal.TraceID))
@@ -139,6 +139,10 @@ func (f *frame) message(r *http.Request, err error, e *apperr.Error, status int)
 	}
 	var signIn *refusal
 	switch {
+	case errors.As(err, &signIn) && signIn.purpose == purposeToken:
+		page.Heading = "You got no token"
+		page.Title = page.Heading
+		page.Primary = &templates.Action{Label: "Back to your tokens", URL: signIn.returnTo}
 	case errors.As(err, &signIn):
 		page.Heading = "You are not signed in"
 		page.Title = page.Heading
@@ -149,6 +153,9 @@ func (f *frame) message(r *http.Request, err error, e *apperr.Error, status int)
 			page.Primary = &templates.Action{Label: "Use another account", URL: templates.OtherAccountURL(signIn.returnTo)}
 			page.Secondary = &templates.Action{Label: "Go to the first page", URL: templates.HomeURL}
 		}
+	case r.URL.Path == callbackPath:
+		// A bookmark, or a page from the history.
+		page.Primary = &templates.Action{Label: "Start again", URL: templates.LoginURL(templates.HomeURL)}
 	case e.Retry && r.Method == http.MethodGet:
 		page.Primary = &templates.Action{Label: "Try again", URL: again(r)}
 	default:

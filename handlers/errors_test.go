@@ -183,9 +183,9 @@ func TestWrongMethodAndUnknownAddress(t *testing.T) {
 	}{
 		{http.MethodGet, "/", http.StatusOK, ""},
 		{http.MethodHead, "/", http.StatusOK, ""},
-		{http.MethodPost, "/", http.StatusMethodNotAllowed, "GET"},
+		{http.MethodPost, "/", http.StatusMethodNotAllowed, "GET, HEAD"},
 		{http.MethodGet, "/auth/callback", http.StatusMethodNotAllowed, "POST"},
-		{http.MethodDelete, "/tokens", http.StatusMethodNotAllowed, "GET, POST"},
+		{http.MethodDelete, "/tokens", http.StatusMethodNotAllowed, "GET, POST, HEAD"},
 		{http.MethodGet, "/nothing", http.StatusNotFound, ""},
 		{http.MethodPost, "/nothing", http.StatusNotFound, ""},
 	} {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"azts.internal/portal/internal/scan"
@@ -18,8 +19,10 @@ const (
 	streamAge = 30 * time.Minute
 	// reconnect is how long a browser waits before that, in milliseconds.
 	reconnect = 1000
-	// maxStreams bounds the open pages of one process.
-	maxStreams = 10_000
+	// maxStreams bounds the open pages of one process, maxOwnStreams those of one
+	// session: a browser needs one.
+	maxStreams    = 10_000
+	maxOwnStreams = 16
 )
 
 // events is the area of live pages.
@@ -28,6 +31,33 @@ type events struct {
 	scans   *scan.Service // nil where AzTS is not configured
 	slots   chan struct{}
 	closing <-chan struct{}
+
+	mu      sync.Mutex
+	streams map[session.ID]int
+}
+
+// enter takes a place for one more stream of a session; leave gives it back.
+func (e *events) enter(id session.ID) (leave func(), ok bool) {
+	select {
+	case e.slots <- struct{}{}:
+	default:
+		return nil, false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.streams[id] >= maxOwnStreams {
+		<-e.slots
+		return nil, false
+	}
+	e.streams[id]++
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.streams[id]--; e.streams[id] == 0 {
+			delete(e.streams, id)
+		}
+		<-e.slots
+	}, true
 }
 
 // state is GET /session: is somebody signed in, and until when. It does not
@@ -45,14 +75,13 @@ func (e *events) state(w http.ResponseWriter, r *http.Request, live *session.Ses
 // person. The first event tells the state, so that whatever was missed while
 // the line was down is asked for again by the page.
 func (e *events) stream(w http.ResponseWriter, r *http.Request, live *session.Session) error {
-	select {
-	case e.slots <- struct{}{}:
-		defer func() { <-e.slots }()
-	default:
+	leave, ok := e.enter(live.ID)
+	if !ok {
 		w.Header().Set("Retry-After", "60")
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return nil
 	}
+	defer leave()
 	ended, stop := e.sessions.Watcher().Watch(live.ID)
 	defer stop()
 	var changes <-chan scan.Event

@@ -81,8 +81,17 @@ func (f *frame) access(r *http.Request, rec *recorder, started time.Time) {
 		r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
 		return
 	}
-	f.log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
+	f.log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("path", clipped(r.URL.Path)),
 		slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes), slog.Duration("took", f.now().Sub(started)))
+}
+
+// clipped keeps a long path from filling the log.
+func clipped(path string) string {
+	const most = 256
+	if len(path) > most {
+		return strings.ToValidUTF8(path[:most], "") + "…"
+	}
+	return path
 }
 
 // clientAddr returns the address of whoever asks: the connection's, or, when
@@ -132,12 +141,14 @@ func inAny(addr netip.Addr, networks []netip.Prefix) bool {
 	return false
 }
 
-// contentPolicy is the content security policy of our pages. Forms may lead to
-// the provider beside us: signing out redirects there, and browsers hold the
-// redirects of a form to the policy as well.
+// contentPolicy is the content security policy of our pages. Browsers hold the
+// redirects of a form to it as well, and some forms of ours end at the provider:
+// signing out, and a token that needs the person. From there it goes on to
+// places we cannot know, such as a federated sign-in or the check of a device;
+// so any https address may follow, and the provider's own where that is http.
 func (f *frame) contentPolicy() string {
 	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
-		"base-uri 'none'; frame-ancestors 'none'; form-action 'self'" + f.provider.OriginList()
+		"base-uri 'none'; frame-ancestors 'none'; form-action 'self' https:" + f.provider.OriginList()
 }
 
 // securityHeaders sets what every answer carries; a route may replace it.
@@ -145,7 +156,9 @@ func securityHeaders(h http.Header, policy string) {
 	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
-	h.Set("Referrer-Policy", "no-referrer")
+	// Not no-referrer: browsers then send "Origin: null" with our own forms, and
+	// those that send no Sec-Fetch-Site would be refused.
+	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")

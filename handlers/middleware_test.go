@@ -136,7 +136,7 @@ func TestEveryAnswerCarriesTheSecurityHeaders(t *testing.T) {
 		f.overTLS = tls
 		w := httptest.NewRecorder()
 		f.outer(nil, ok).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
-		for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer",
+		for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "same-origin",
 			"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin"} {
 			if got := w.Header().Get(name); got != want {
 				t.Errorf("%s: %q, want %q", name, got, want)

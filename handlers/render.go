@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	"github.com/a-h/templ"
+
+	"azts.internal/portal/static"
 )
 
 // minGzip is the size from which compressing is worth its time, in bytes.
@@ -47,7 +49,7 @@ func (f *frame) render(w http.ResponseWriter, r *http.Request, status int, page 
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Add("Vary", "Accept-Encoding")
-	if b.Len() >= minGzip && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+	if b.Len() >= minGzip && static.AcceptsGzip(r.Header.Values("Accept-Encoding")) {
 		return sendGzip(w, status, b.Bytes())
 	}
 	h.Set("Content-Length", strconv.Itoa(b.Len()))

@@ -64,10 +64,11 @@ func New(p Parts) (http.Handler, error) {
 		version: p.Version, features: Features{AzTS: p.AzTS != nil},
 		overTLS: strings.HasPrefix(p.BaseURL, "https://"), now: p.Now, log: p.Log}
 	auth := &auth{frame: f, provider: p.Provider, broker: p.Broker, signIn: p.SignIn}
-	out := &signOut{frame: f, provider: p.Provider, baseURL: p.BaseURL, limiter: newLimiter(600, time.Minute, p.Now)}
+	out := &signOut{frame: f, provider: p.Provider, baseURL: p.BaseURL,
+		misses: newLimiter(600, time.Minute, p.Now), warnings: newLimiter(1, time.Minute, p.Now)}
 	me := &account{frame: f}
 	first := &home{frame: f, provider: p.Provider, people: p.People, scans: p.Scans}
-	live := &events{frame: f, scans: p.Scans, slots: make(chan struct{}, maxStreams), closing: p.Closing}
+	live := &events{frame: f, scans: p.Scans, slots: make(chan struct{}, maxStreams), streams: make(map[session.ID]int), closing: p.Closing}
 	machine := &health{database: p.Database, provider: p.Provider}
 
 	mux := http.NewServeMux()
@@ -94,7 +95,7 @@ func New(p Parts) (http.Handler, error) {
 	person("GET /account/sessions", me.sessionsList)
 	person("POST /account/sessions/end", out.endOther)
 	openPage("GET /session", live.state)
-	openPage("GET /events", live.stream)
+	openPage("GET /events", noHead(live.stream))
 	if p.AzTS != nil {
 		mine := &subscriptions{frame: f, azts: p.AzTS, arm: p.ARM, broker: p.Broker, scans: p.Scans}
 		first.subscriptions = mine
@@ -110,12 +111,24 @@ func New(p Parts) (http.Handler, error) {
 		person("POST /scans", scan.start)
 		person("GET /scans/{id}", scan.follow)
 		person("GET /subscriptions/{id}/results", result.show)
-		person("GET /subscriptions/{id}/results.csv", result.export)
+		person("GET /subscriptions/{id}/results.csv", noHead(result.export))
 	}
 
 	mux.Handle("/", f.nothing(mux))
 
 	return f.outer(p.TrustedProxies, f.sameOrigin(mux)), nil
+}
+
+// noHead refuses HEAD where a body that nobody reads would be long in the making.
+func noHead(h personal) personal {
+	return func(w http.ResponseWriter, r *http.Request, live *session.Session) error {
+		if r.Method == http.MethodHead {
+			w.Header().Set("Allow", http.MethodGet)
+			w.WriteHeader(http.StatusMethodNotAllowed)
+			return nil
+		}
+		return h(w, r, live)
+	}
 }
 
 // nothing answers what no route is for: 405 where another method would do, else 404.
@@ -132,6 +145,9 @@ func (f *frame) nothing(mux *http.ServeMux) http.Handler {
 		if len(allowed) == 0 {
 			f.fail(w, r, errNotFound)
 			return
+		}
+		if allowed[0] == http.MethodGet {
+			allowed = append(allowed, http.MethodHead)
 		}
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
 		f.failWith(w, r, http.StatusMethodNotAllowed, errMethod)

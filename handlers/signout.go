@@ -16,6 +16,8 @@ import (
 const (
 	maxLogoutForm = 128 << 10 // bytes of a back-channel form: one token
 	maxSID        = 256       // bytes
+
+	logoutTokenKind = "logout-token"
 )
 
 // signOut is the area of sign-out, ours and the provider's.
@@ -23,7 +25,10 @@ type signOut struct {
 	*frame
 	provider *entra.Provider
 	baseURL  string
-	limiter  *limiter
+	// misses counts the unknown sids of a network, and warnings bounds what is
+	// said of them. None is refused: whoever could use up a limit could stop the
+	// sign-outs of everyone behind the same address.
+	misses, warnings *limiter
 }
 
 // logout is POST /auth/logout: the local session and its tokens go first,
@@ -33,20 +38,17 @@ func (s *signOut) logout(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if live == nil {
-		redirect(w, templates.SignedOutURL)
-		return nil
+	request := entra.SignOut{PostLogoutRedirectURL: s.baseURL + templates.SignedOutURL, State: cameBack}
+	if live != nil {
+		request.LogoutHint, request.IDTokenHint = live.LoginHint, live.IDToken
+		s.log.LogAttrs(r.Context(), slog.LevelInfo, "signed out", slog.String("person", live.User.ID.String()))
 	}
-	s.log.LogAttrs(r.Context(), slog.LevelInfo, "signed out", slog.String("person", live.User.ID.String()))
+	// Also where the session here had ended by itself: the provider's may live,
+	// and the next to use this browser would be signed in by it.
 	// The person waits: a provider that is down must not hold them for long.
 	ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
 	defer cancel()
-	location, err := s.provider.EndSessionURL(ctx, entra.SignOut{
-		PostLogoutRedirectURL: s.baseURL + templates.SignedOutURL,
-		LogoutHint:            live.LoginHint,
-		IDTokenHint:           live.IDToken,
-		State:                 signedOutEverywhere,
-	})
+	location, err := s.provider.EndSessionURL(ctx, request)
 	switch {
 	case err != nil:
 		s.log.WarnContext(ctx, "the provider's session cannot be ended", "err", err)
@@ -59,11 +61,11 @@ func (s *signOut) logout(w http.ResponseWriter, r *http.Request) error {
 }
 
 const (
-	// signedOutEverywhere comes back as state from the provider. It proves
-	// nothing (entra.md §5.1): it only chooses the words.
-	signedOutEverywhere = "provider-session-ended"
-	providerUnreached   = "unreached"
-	providerHasNone     = "none"
+	// cameBack comes back as state from the provider. It proves nothing
+	// (entra.md §5.1): it only chooses the words.
+	cameBack          = "signed-out"
+	providerUnreached = "unreached"
+	providerHasNone   = "none"
 )
 
 // signedOut is GET /auth/signed-out.
@@ -74,11 +76,11 @@ func (s *signOut) signedOut(w http.ResponseWriter, r *http.Request) error {
 		redirect(w, templates.HomeURL)
 		return nil
 	}
-	page.Outcomes = []templates.SignOutOutcome{{Ended: true, Text: "You are signed out of this portal. Your tokens were removed here."}}
+	page.Outcomes = []templates.SignOutOutcome{{Ended: true, Text: "You are signed out of this portal. No token of your session is kept here."}}
 	switch q := r.URL.Query(); {
-	case q.Get("state") == signedOutEverywhere:
+	case q.Get("state") == cameBack:
 		page.Outcomes = append(page.Outcomes, templates.SignOutOutcome{Ended: true,
-			Text: "The company sign-in ended its session in this browser, and told the other applications."})
+			Text: "You came back from the sign-out of the company sign-in, which ends its session in this browser and tells the other applications."})
 	case q.Get("provider") == providerUnreached:
 		page.Outcomes = append(page.Outcomes, templates.SignOutOutcome{
 			Text: "The company sign-in could not be reached, so you are still signed in there. Close the browser, or sign out at any other application."})
@@ -135,12 +137,15 @@ func (s *signOut) endFrontChannel(w http.ResponseWriter, r *http.Request) error 
 		s.log.InfoContext(r.Context(), "front-channel sign-out by cookie", "person", live.User.ID)
 		return nil
 	}
-	if len(sid) > maxSID || !s.limiter.allow(r.Context()) {
+	if len(sid) > maxSID {
 		return nil
 	}
 	n, err := s.sessions.EndBySID(r.Context(), issuer, sid)
-	if n > 0 {
+	switch {
+	case n > 0:
 		s.log.InfoContext(r.Context(), "front-channel sign-out", "sessions", n)
+	case err == nil && !s.misses.allow(r.Context()) && s.warnings.allow(r.Context()):
+		s.log.WarnContext(r.Context(), "many front-channel sign-outs of unknown sessions")
 	}
 	return err
 }
@@ -160,15 +165,20 @@ func (s *signOut) backChannel(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return badLogoutToken(err)
 	}
-	first, err := s.sessions.UseOnce(r.Context(), "logout-token", token.Issuer+"/"+token.ID, token.ExpiresAt)
+	// Remembered only once the sessions have ended: if that fails, the provider
+	// tries again with the same token. Two at once end the same sessions.
+	used, err := s.sessions.Used(r.Context(), logoutTokenKind, token.Issuer+"/"+token.ID)
 	if err != nil {
 		return err
 	}
-	if !first {
+	if used {
 		return badLogoutToken(apperr.New(apperr.Invalid, "logout_token_used", "This logout token was used before."))
 	}
 	n, err := s.endBackChannel(r.Context(), token)
 	if err != nil {
+		return err
+	}
+	if _, err := s.sessions.UseOnce(r.Context(), logoutTokenKind, token.Issuer+"/"+token.ID, token.ExpiresAt); err != nil {
 		return err
 	}
 	s.log.InfoContext(r.Context(), "back-channel sign-out", "sessions", n)

@@ -64,4 +64,6 @@ type Records interface {
 	// UseOnce remembers a value until a time and reports whether it is the
 	// first to do so: of any number of calls at once exactly one is.
 	UseOnce(ctx context.Context, value string, until time.Time) (first bool, err error)
+	// Used reports whether UseOnce was called for a value.
+	Used(ctx context.Context, value string) (bool, error)
 }

@@ -382,6 +382,11 @@ func (s *Store) End(ctx context.Context, person access.PersonID, id ID) (bool, e
 	return false, nil
 }
 
+// Used reports whether a value of a kind was used.
+func (s *Store) Used(ctx context.Context, kind, value string) (bool, error) {
+	return s.records.Used(ctx, kind+"/"+value)
+}
+
 // UseOnce reports whether a value of a kind, such as a logout token's jti, is
 // used for the first time; it is remembered until the time given.
 func (s *Store) UseOnce(ctx context.Context, kind, value string, until time.Time) (bool, error) {

@@ -131,7 +131,7 @@ func serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Vary", "Accept-Encoding")
 	body := f.plain
-	if acceptsGzip(r.Header.Values("Accept-Encoding")) {
+	if AcceptsGzip(r.Header.Values("Accept-Encoding")) {
 		h.Set("Content-Encoding", "gzip")
 		body = f.compressed()
 	}
@@ -140,9 +140,9 @@ func serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body) // a browser that left is no failure of ours
 }
 
-// acceptsGzip reads Accept-Encoding (RFC 9110 §12.5.3): gzip or *, unless its
+// AcceptsGzip reads Accept-Encoding (RFC 9110 §12.5.3): gzip or *, unless its
 // weight is zero. A named gzip outranks *.
-func acceptsGzip(values []string) bool {
+func AcceptsGzip(values []string) bool {
 	star := false
 	for coding := range strings.SplitSeq(strings.Join(values, ","), ",") {
 		name, params, _ := strings.Cut(coding, ";")

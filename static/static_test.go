@@ -83,11 +83,11 @@ func TestAcceptEncoding(t *testing.T) {
 		"": false, "gzip": true, "GZIP": true, "deflate, gzip;q=0.5": true, "*": true, "br": false,
 		"gzip;q=0": false, "gzip; q=0.000": false, "*, gzip;q=0": false, "*;q=0": false, "gzip;q=x": false, "identity": false,
 	} {
-		if got := acceptsGzip([]string{accept}); got != want {
+		if got := AcceptsGzip([]string{accept}); got != want {
 			t.Errorf("%q: %v, want %v", accept, got, want)
 		}
 	}
-	if !acceptsGzip([]string{"br", "gzip"}) {
+	if !AcceptsGzip([]string{"br", "gzip"}) {
 		t.Error("the second header line was not read")
 	}
 }

@@ -326,3 +326,45 @@ func TestAttackFloodOfUnknownKeys(t *testing.T) {
 	w.tenant.Faults().Clear()
 	w.browser().signIn(dana)
 }
+
+// TestAttackCookieBomb: a page full of pictures that start sign-ins would fill
+// the browser's cookies until no page of ours can be asked for.
+func TestAttackCookieBomb(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t, setup{})
+	b := w.browser()
+	for _, dest := range []string{"image", "iframe", "script", "empty", "style"} {
+		p := b.send(visit{to: "/auth/login", header: http.Header{"Sec-Fetch-Dest": {dest}, "Sec-Fetch-Site": {"cross-site"}}})
+		if p.status != http.StatusForbidden || len(p.header.Values("Set-Cookie")) != 0 {
+			t.Errorf("%s: %d with %q", dest, p.status, p.header.Values("Set-Cookie"))
+		}
+	}
+	// An older browser does not say what it fetches for.
+	b.send(visit{to: "/auth/login", header: http.Header{"Sec-Fetch-Dest": nil}}).leadsTo(w.tenant.url)
+}
+
+// TestBookmarkedCallback leads back to a sign-in.
+func TestBookmarkedCallback(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t, setup{})
+	p := w.browser().get("/auth/callback").want(http.StatusMethodNotAllowed, "This request cannot be read")
+	p.has(`a[href="/auth/login"]`, "Start again")
+}
+
+// TestAttackUnstorableSessionState: what the databases cannot index is refused
+// as what it is, a malformed answer.
+func TestAttackUnstorableSessionState(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t, setup{})
+	for name, value := range map[string]string{"NUL": "a\x00b", "broken UTF-8": "a\xffb", "long": strings.Repeat("x", 4096)} {
+		b := w.browser()
+		form := b.answer(dana)
+		form.Set("session_state", value)
+		if p := w.callback(b, form); p.status != http.StatusBadRequest {
+			t.Errorf("%s: %d", name, p.status)
+		}
+	}
+	if w.sessions() != 0 {
+		t.Error("somebody is signed in")
+	}
+}

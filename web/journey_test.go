@@ -69,7 +69,7 @@ func TestWholeWalk(t *testing.T) {
 	}
 	readResults(b, scan)
 
-	b.signOut().want(http.StatusOK, "You are signed out").has(".outcomes", "The company sign-in ended its session")
+	b.signOut().want(http.StatusOK, "You are signed out").has(".outcomes", "came back from the sign-out of the company sign-in")
 	b.send(visit{to: "/account"}).leadsTo("/auth/login?return_to=%2Faccount")
 	// The tenant's session ended too: it asks who one is.
 	b.get("/auth/login").want(http.StatusOK, "Choose an account")

@@ -230,7 +230,7 @@ func TestSecurityHeaders(t *testing.T) {
 	b.signIn(dana)
 	for _, path := range []string{"/", "/account", "/tokens", "/auth/login", "/auth/callback", "/nowhere", "/healthz", "/auth/signed-out"} {
 		p := b.send(visit{to: path})
-		for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer",
+		for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "same-origin",
 			"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin"} {
 			if got := p.header.Get(name); got != want {
 				t.Errorf("%s has %s: %q, want %q", path, name, got, want)
@@ -238,7 +238,7 @@ func TestSecurityHeaders(t *testing.T) {
 		}
 		policy := p.header.Get("Content-Security-Policy")
 		for _, part := range []string{"default-src 'none'", "script-src 'self'", "style-src 'self'", "base-uri 'none'", "frame-ancestors 'none'",
-			"form-action 'self' " + w.tenant.url} {
+			"form-action 'self' https: " + w.tenant.url} {
 			if !slices.Contains(strings.Split(policy, "; "), part) {
 				t.Errorf("%s: %q is not in the policy %q", path, part, policy)
 			}

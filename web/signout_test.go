@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -202,9 +203,32 @@ func TestSignOutRequest(t *testing.T) {
 	if w.sessions() != 0 {
 		t.Error("the local session does not go first")
 	}
-	b.send(visit{to: "/auth/logout", form: url.Values{}, from: b.address("/")}).leadsTo("/auth/signed-out")
+	// The session here may have ended by itself, the tenant's not: whoever uses
+	// the browser next would be signed in by it.
+	q = b.send(visit{to: "/auth/logout", form: url.Values{}, from: b.address("/")}).leadsTo(w.tenant.url + "/" + sandbox.TenantID + "/oauth2/v2.0/logout?").Query()
+	if q.Get("post_logout_redirect_uri") != w.url+"/auth/signed-out" || q.Has("logout_hint") || q.Has("id_token_hint") {
+		t.Errorf("without a session the tenant is asked with %v", q)
+	}
 	if p := b.get("/auth/logout"); p.status != http.StatusMethodNotAllowed {
 		t.Errorf("GET /auth/logout is answered with %d", p.status)
+	}
+}
+
+// TestAttackManyUnknownSIDs: whoever asks for made-up sids all day must not stop
+// the sign-outs of those behind the same address.
+func TestAttackManyUnknownSIDs(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t, setup{})
+	b, stranger := w.browser(), w.browser()
+	b.signIn(dana)
+	sid := sidOf(b)
+	for i := range 700 {
+		stranger.send(visit{to: fmt.Sprintf("%s?sid=0071d2ab-8c3e-4f15-9b60-%012d", frontChannel, i)})
+	}
+	stranger.send(visit{to: frontChannel + "?sid=" + sid})
+	b.send(visit{to: "/account"}).leadsTo("/auth/login")
+	if lines := w.log.lines("many front-channel sign-outs"); len(lines) != 1 {
+		t.Errorf("the operator is told %d times", len(lines))
 	}
 }
 

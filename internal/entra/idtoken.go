@@ -177,8 +177,11 @@ func (p *Provider) checkClaims(m *metadata, keyIssuer string, audience []string,
 	if c.AZP != "" && c.AZP != p.options.ClientID || c.AZP == "" && len(audience) > 1 {
 		return refused("id_token_azp", fmt.Errorf("azp %q of %d audiences", clip(c.AZP), len(audience)))
 	}
-	if c.Subject == "" {
-		return refused("id_token_person", errors.New("sub is missing"))
+	if c.Subject == "" || !plainID(c.Subject) {
+		return refused("id_token_person", fmt.Errorf("sub of %d bytes", len(c.Subject)))
+	}
+	if !plainID(c.SID) {
+		return refused("id_token_sid", fmt.Errorf("sid of %d bytes", len(c.SID)))
 	}
 	now := p.options.Now()
 	switch {

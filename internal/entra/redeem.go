@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"azts.internal/portal/internal/apperr"
 )
@@ -32,6 +34,10 @@ func ParseAnswer(form url.Values) (Answer, error) {
 				Becausef("parameter %q comes %d times", clip(name), len(values))
 		}
 	}
+	if s := form.Get("session_state"); !plainID(s) {
+		return Answer{}, apperr.New(apperr.Invalid, "session_state_malformed", "This answer to a sign-in is malformed.").
+			WithNext(apperr.MenderPerson, "Start again from here.").WithRetry().Becausef("session_state of %d bytes", len(s))
+	}
 	return Answer{
 		State:        form.Get("state"),
 		Code:         form.Get("code"),
@@ -41,6 +47,16 @@ func ParseAnswer(form url.Values) (Answer, error) {
 		Error: ProviderError{OAuthError: form.Get("error"), Description: form.Get("error_description"),
 			URI: form.Get("error_uri"), Subcode: form.Get("error_subcode")},
 	}, nil
+}
+
+// maxPlainID bounds ids that are kept to be looked up by, in bytes. OpenID Connect
+// Core §2 bounds sub by 255.
+const maxPlainID = 255
+
+// plainID reports whether an id is short text without control characters: what
+// every database can store and index. The empty id is.
+func plainID(id string) bool {
+	return len(id) <= maxPlainID && utf8.ValidString(id) && !strings.ContainsFunc(id, unicode.IsControl)
 }
 
 // Pending is what we remember of the request that an answer belongs to.
