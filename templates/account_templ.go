@@ -181,7 +181,7 @@ func Account(v AccountPage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if len(v.Claims) > 0 {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "<section class=\"card\" aria-labelledby=\"claims-title\"><div class=\"card-head\"><h2 id=\"claims-title\">What your organisation told us</h2><p class=\"muted\">The claims of the ID token from your sign-in.</p></div>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "<section class=\"card\" aria-labelledby=\"claims-title\"><div class=\"card-head\"><h2 id=\"claims-title\">What your organization told us</h2><p class=\"muted\">The claims of the ID token from your sign-in.</p></div>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

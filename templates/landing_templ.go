@@ -42,7 +42,7 @@ func Landing(v LandingPage) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<div class=\"hero\"><div class=\"hero-text\"><h1>See, scan and understand the security of your Azure subscriptions</h1><p class=\"lead\">The portal for AzTS, Azure Tenant Security: the service that checks every subscription of your organisation against its security controls.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<div class=\"hero\"><div class=\"hero-text\"><h1>See, scan and understand the security of your Azure subscriptions</h1><p class=\"lead\">The portal for AzTS, Azure Tenant Security: the service that checks every subscription of your organization against its security controls.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

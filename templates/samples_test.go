@@ -75,7 +75,7 @@ func sampleScans() []ScanRow {
 func sampleClaims() []Claim {
 	return []Claim{
 		{Name: "aud", Value: "api://6f2d1c84-5b0e-4f7a-8c93-1d2e3f4a5b6c", Meaning: "Who the token is for."},
-		{Name: "iss", Value: "http://127.0.0.1:8081/7c9e1b42-0d5f-4a86-9e13-5b7c2d8f4a60/v2.0", Meaning: "Who issued it: the sign-in service of your organisation."},
+		{Name: "iss", Value: "http://127.0.0.1:8081/7c9e1b42-0d5f-4a86-9e13-5b7c2d8f4a60/v2.0", Meaning: "Who issued it: the sign-in service of your organization."},
 		{Name: "iat", Value: "1795269600", Meaning: "When it was issued.", Time: sampleNow.Add(-8 * time.Minute)},
 		{Name: "nbf", Value: "1795269600", Meaning: "Not valid before this time.", Time: sampleNow.Add(-8 * time.Minute)},
 		{Name: "exp", Value: "1795273500", Meaning: "Not valid from this time on.", Time: sampleNow.Add(57 * time.Minute)},
@@ -186,7 +186,7 @@ func samples() map[string]templ.Component {
 	revealed.Token.Revealed = "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9." + strings.Repeat("c2FtcGxlLXRva2Vu", 60) + ".not-a-signature"
 	revealed.Token.Expires = sampleNow.Add(4 * time.Minute)
 	consent.Problem = &Problem{Tone: ToneWarning, Title: "Your tenant wants you to sign in again", What: "The tenant asks for more proof before it issues this token.",
-		Next: "Continue to your organisation's sign-in page; you come back here.", Mender: "You.", Code: "AADSTS50076", Primary: &Action{Label: "Continue", URL: LoginURL(TokensURL)}}
+		Next: "Continue to your organization's sign-in page; you come back here.", Mender: "You.", Code: "AADSTS50076", Primary: &Action{Label: "Continue", URL: LoginURL(TokensURL)}}
 
 	scans := ScansPage{Page: samplePage(ScansURL), Subscriptions: sampleSubscriptions(12), IdempotencyKey: "k1", PasteIdempotencyKey: "k2", Recent: sampleScans()}
 	scans.Subscriptions[1].Selected = true
@@ -206,8 +206,8 @@ func samples() map[string]templ.Component {
 	noResults := ResultsPage{Page: samplePage("/subscriptions/x/results"), SubscriptionID: sampleID(0)}
 
 	message := MessagePage{Page: anonymousPage("/auth/callback"), Status: 403, Heading: "You may not use this application",
-		What: "Your organisation allows this portal only to people who were assigned to it, and you are not.",
-		Next: "Ask for the portal in your organisation's access requests, or sign in with another account.", Mender: "An administrator of your tenant.",
+		What: "Your organization allows this portal only to people who were assigned to it, and you are not.",
+		Next: "Ask for the portal in your organization's access requests, or sign in with another account.", Mender: "An administrator of your tenant.",
 		Code: "AADSTS50105", At: sampleNow, Primary: &Action{Label: "Try again", URL: LoginURL("")},
 		Secondary: &Action{Label: "Use another account", URL: OtherAccountURL("")}}
 	notFound := MessagePage{Page: samplePage("/x"), Status: 404, Tone: ToneInfo, Heading: "There is no such page", What: "The address is wrong, or the thing it named is not yours.",
@@ -228,7 +228,7 @@ func samples() map[string]templ.Component {
 	return map[string]templ.Component{
 		"landing":         Landing(landingSample(people)),
 		"landing-dark":    Landing(dark),
-		"landing-down":    Landing(LandingPage{Page: Page{Now: sampleNow}, SignInURL: LoginURL(""), ProviderDown: "Your organisation's sign-in service does not answer. The portal tries again every few seconds."}),
+		"landing-down":    Landing(LandingPage{Page: Page{Now: sampleNow}, SignInURL: LoginURL(""), ProviderDown: "Your organization's sign-in service does not answer. The portal tries again every few seconds."}),
 		"overview":        Overview(overview),
 		"overview-many":   Overview(many),
 		"overview-empty":  Overview(empty),

@@ -263,7 +263,7 @@ func Tokens(v TokensPage) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 23, "<p>A short text, signed by your organisation's sign-in service. It says who you are, which API it is for (the audience) and what it allows (the scopes). The API checks the signature and the time. It works until it expires, about an hour after it was issued; nobody can take it back before.</p>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 23, "<p>A short text, signed by your organization's sign-in service. It says who you are, which API it is for (the audience) and what it allows (the scopes). The API checks the signature and the time. It works until it expires, about an hour after it was issued; nobody can take it back before.</p>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

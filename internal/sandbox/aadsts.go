@@ -81,7 +81,7 @@ var aadstsTable = map[int]aadsts{
 	500133:  {err: "invalid_grant", text: "The assertion has expired."},
 	501481:  {err: "invalid_grant", text: "The code verifier does not match the code challenge."},
 	530003:  {err: "interaction_required", text: "The device must be managed."},
-	650052:  {err: "invalid_resource", text: "The organisation has no subscription to the service."},
+	650052:  {err: "invalid_resource", text: "The organization has no subscription to the service."},
 	700003:  {err: "interaction_required", text: "The device object is gone."},
 	700005:  {err: "invalid_grant", text: "The code was issued for another tenant."},
 	700016:  {err: "unauthorized_client", text: "The application '%s' was not found in the tenant."},
