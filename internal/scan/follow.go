@@ -17,14 +17,17 @@ const (
 	TimeLimit = 2 * time.Hour
 	// WaitLimit is when a scan whose owner does not come back is given up.
 	WaitLimit = 24 * time.Hour
+	// LookLimit bounds one look at AzTS. It must stay below the job queue's own
+	// limit (store.JobTimeout): a look that ends with its job finds AzTS hanging
+	// and cannot tell anyone.
+	LookLimit = 20 * time.Second
 
 	askedPause = time.Second // while the requester is at work
 	firstPause = 5 * time.Second
 	lastPause  = time.Minute
 	waitPause  = 15 * time.Second // at least, while waiting for the owner
-	// pollLimit bounds one look at AzTS. It stays below the job queue's own limit,
-	// so that what was learnt can still be stored.
-	pollLimit = 45 * time.Second
+	// noteLimit is for storing what a look has found when the job's own time is up.
+	noteLimit = 5 * time.Second
 	// confirmations is how many subscriptions one look asks for results.
 	confirmations = 20
 	// retryPause is how soon a job is run again after a failure of ours, such as
@@ -58,10 +61,10 @@ type follower struct {
 func (f *follower) Work(ctx context.Context, job *river.Job[FollowArgs]) error {
 	pause, err := f.service.follow(ctx, job.Args.Scan)
 	switch {
-	case err != nil && ctx.Err() == nil:
-		return err
+	case err != nil && stopped(ctx):
+		return river.JobSnooze(firstPause)
 	case err != nil:
-		return river.JobSnooze(firstPause) // the process is stopping
+		return err
 	case pause > 0:
 		return river.JobSnooze(pause)
 	}
@@ -72,6 +75,10 @@ func (f *follower) Work(ctx context.Context, job *river.Job[FollowArgs]) error {
 func (f *follower) NextRetry(*river.Job[FollowArgs]) time.Time {
 	return f.service.now().Add(retryPause)
 }
+
+// stopped reports whether the process is stopping. A job whose time is up has
+// not been stopped: what it found counts.
+func stopped(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) }
 
 // follow takes one look at a scan and returns when to look again, 0 when it has
 // ended. An error is a failure of ours, not of AzTS.
@@ -88,7 +95,7 @@ func (s *Service) follow(ctx context.Context, id ID) (time.Duration, error) {
 	}
 	before := scan.fingerprint()
 	pause, lookErr := s.look(ctx, &scan)
-	if ctx.Err() != nil {
+	if stopped(ctx) {
 		return 0, ctx.Err() // what went wrong was our own end
 	}
 	if scan.fingerprint() == before {
@@ -98,6 +105,11 @@ func (s *Service) follow(ctx context.Context, id ID) (time.Duration, error) {
 		s.log.WarnContext(ctx, "scan cannot be looked at", "scan", scan.ID, "state", scan.State, "error", lookErr)
 	}
 	scan.ChangedAt = s.time()
+	if ctx.Err() != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), noteLimit)
+		defer cancel()
+	}
 	_, err = s.save(ctx, scan)
 	if errors.Is(err, ErrConflict) {
 		return time.Second, nil
@@ -129,7 +141,7 @@ func (s *Service) look(ctx context.Context, scan *Scan) (time.Duration, error) {
 			scan.Parts[i].Since = scan.RequestedAt.Truncate(time.Second)
 		}
 	}
-	poll, cancel := context.WithTimeout(ctx, pollLimit)
+	poll, cancel := context.WithTimeout(ctx, LookLimit)
 	defer cancel()
 	source, err := s.tokens.AzTSToken(poll, scan.Owner)
 	if err == nil {

@@ -1,6 +1,7 @@
 package scan_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -249,4 +250,59 @@ func TestRequestTimesThatAreHoursOffAreNotBelieved(t *testing.T) {
 	w.set(func() { w.modified[sub1] = "31/31/2026 6:15 PM" })
 	s, _ = w.look(s.ID)
 	want(t, s, scan.Running, scan.PartQueued)
+}
+
+// While AzTS hangs, the look and its job run out of time together: a scan that
+// was taken for stopped then was followed for ever.
+func TestAttackAzTSHangsUntilTheJobIsOver(t *testing.T) {
+	w := newWorld(t)
+	s := w.mustRequest(sub1)
+	hang := func() (time.Duration, error) {
+		ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(100*time.Millisecond))
+		defer cancel()
+		w.set(func() {
+			w.refuse = func(_ http.ResponseWriter, r *http.Request) bool {
+				<-r.Context().Done() // until our side hangs up
+				return true
+			}
+		})
+		return w.service.Follow(ctx, s.ID)
+	}
+	got := func() scan.Scan {
+		t.Helper()
+		s, err := w.service.Get(t.Context(), ann, s.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	pause, err := hang()
+	if want(t, got(), scan.Running, scan.PartQueued); err != nil || pause == 0 || got().Problem.Code != "timeout" {
+		t.Errorf("pause %v, %v, %+v", pause, err, got().Problem)
+	}
+	w.pass(scan.TimeLimit)
+	pause, err = hang()
+	if want(t, got(), scan.Stalled, scan.PartStalled); err != nil || pause != 0 {
+		t.Errorf("past the time limit: pause %v, %v", pause, err)
+	}
+}
+
+// A stop of the process is no trouble of AzTS, and says nothing of the scan.
+func TestStopLeavesTheScanAsItWas(t *testing.T) {
+	w := newWorld(t)
+	s := w.mustRequest(sub1)
+	ctx, cancel := context.WithCancel(t.Context())
+	w.set(func() {
+		w.refuse = func(_ http.ResponseWriter, r *http.Request) bool {
+			cancel()
+			<-r.Context().Done()
+			return true
+		}
+	})
+	if _, err := w.service.Follow(ctx, s.ID); !errors.Is(err, context.Canceled) {
+		t.Errorf("Follow = %v", err)
+	}
+	if after, err := w.service.Get(t.Context(), ann, s.ID); err != nil || after.Version != s.Version {
+		t.Errorf("%+v, %v", after, err)
+	}
 }

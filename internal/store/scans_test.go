@@ -193,3 +193,11 @@ func TestScanIsFollowedByJobsAcrossARestart(t *testing.T) {
 		}
 	})
 }
+
+// A look must end before its job does: else a hanging AzTS takes the time that
+// is needed to store that it hangs.
+func TestLookEndsBeforeItsJob(t *testing.T) {
+	if left := JobTimeout - scan.LookLimit; left < 5*time.Second {
+		t.Errorf("%v are left of a job after its look", left)
+	}
+}

@@ -61,9 +61,12 @@ func (m *Memory) CreateScan(_ context.Context, s scan.Scan, job scan.FollowArgs)
 }
 
 // SaveScan implements scan.Records.
-func (m *Memory) SaveScan(_ context.Context, s scan.Scan) error {
+func (m *Memory) SaveScan(ctx context.Context, s scan.Scan) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err // as a database does
+	}
 	if err := m.failed(); err != nil {
 		return err
 	}
