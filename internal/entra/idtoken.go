@@ -213,17 +213,16 @@ func (p *Provider) checkIssuer(m *metadata, keyIssuer, iss, tid string) error {
 			return refused("id_token_iss", fmt.Errorf("issuer %q, want %q", clip(iss), expected))
 		}
 	}
-	if !m.isEntra() {
-		return nil
-	}
-	if !IsGUID(tid) || !slices.Contains(strings.Split(iss, "/"), tid) {
-		return refused("id_token_tid", fmt.Errorf("tid %q is not the tenant of issuer %q", clip(tid), clip(iss)))
-	}
+	// Before anything that depends on what else the metadata says: a template
+	// takes every tenant there is.
 	if strings.Contains(m.Issuer, tenantTemplate) && !slices.Contains(p.options.AllowedTenants, strings.ToLower(tid)) {
 		return &apperr.Error{Kind: apperr.Forbidden, Code: "tenant_not_allowed",
 			Message: "Your organization is not one of those that use this portal.",
 			Next:    "Sign in with an account of an organization that does, or ask the help desk to have yours added.",
 			Mender:  apperr.MenderAdmin, Cause: fmt.Errorf("tenant %s is not on the list", tid)}
+	}
+	if m.isEntra() && (!IsGUID(tid) || !slices.Contains(strings.Split(iss, "/"), tid)) {
+		return refused("id_token_tid", fmt.Errorf("tid %q is not the tenant of issuer %q", clip(tid), clip(iss)))
 	}
 	return nil
 }

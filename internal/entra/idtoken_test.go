@@ -201,6 +201,22 @@ func TestManyTenants(t *testing.T) {
 	}
 }
 
+// TestAttackListedTenantsWithoutCloudName: metadata that lacks a member which
+// only decorates it must not open the portal to every tenant.
+func TestAttackListedTenantsWithoutCloudName(t *testing.T) {
+	a := newAuthority(t)
+	a.metadata["issuer"] = a.url + "/" + tenantTemplate + "/v2.0"
+	delete(a.metadata, "cloud_instance_name")
+	p := a.provider(func(o *Options) { o.AllowedTenants = []string{testTenant} })
+	for tid, code := range map[string]string{testTenant: "", testOther: "tenant_not_allowed"} {
+		claims := a.claims()
+		claims["tid"], claims["iss"] = tid, a.url+"/"+tid+"/v2.0"
+		if _, err := signInWith(t, p, a.signed(claims)); codeOf(err) != code {
+			t.Errorf("tenant %s: got %v, want %q", tid, err, code)
+		}
+	}
+}
+
 // TestAttackForeignKeyIssuer: a key that the document gives to one issuer signs
 // for no other (entra.md §1.4).
 func TestAttackForeignKeyIssuer(t *testing.T) {
