@@ -1,8 +1,12 @@
 package entra
 
 import (
+	"net/netip"
 	"net/url"
+	"strings"
 	"testing"
+
+	"azts.internal/portal/internal/reqlog"
 )
 
 // TestAnswerIssuer is RFC 9207 §2.4 and §4.
@@ -67,5 +71,21 @@ func TestSecretPlacement(t *testing.T) {
 				t.Errorf("Basic with %q and %q", id, password)
 			}
 		})
+	}
+}
+
+// TestReferenceStaysHere: what the help desk asks for is no GUID, and a header
+// of our own making helps nobody at the provider.
+func TestReferenceStaysHere(t *testing.T) {
+	p := &Provider{options: Options{ClientID: "portal"}}
+	ctx := reqlog.With(t.Context(), "7K3M9QX2RB41", netip.Addr{})
+	r, err := p.tokenRequest(ctx, &metadata{TokenEndpoint: "https://login.example.com/token"}, url.Values{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, values := range r.Header {
+		if strings.Contains(strings.Join(values, " "), "7K3M9QX2RB41") {
+			t.Errorf("the reference is sent as %s", name)
+		}
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"azts.internal/portal/internal/apperr"
-	"azts.internal/portal/internal/reqlog"
 )
 
 const (
@@ -162,9 +161,6 @@ func (p *Provider) tokenRequest(ctx context.Context, m *metadata, form url.Value
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
-	if id := reqlog.ID(ctx); id != "" {
-		req.Header.Set("x-client-request", id) // so that the provider's operators can find it too
-	}
 	basic(req)
 	return req, nil
 }
