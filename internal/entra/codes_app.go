@@ -37,7 +37,7 @@ var appCodes = map[int]entry{
 
 	70002:   {oauthClient, "The app could not prove who it is: its secret does not match.", newSecret},
 	7000215: {oauthClient, "The app sent a wrong secret, often the id of the secret and not its value.", newSecret},
-	7000222: {oauthClient, "The app's secret has expired.", newSecret},
+	7000222: {oauthClient, "This portal's secret has expired.", newSecret},
 	7000216: {oauthClient, "The app did not send any proof of who it is.", askOwner("Tell the people who run the app: it has to send its secret or certificate proof.")},
 	7000218: {oauthClient, "The app has to send a secret or certificate proof, or to allow public client flows.", askOwner("Tell the people who run the app: its client type and its credential do not fit.")},
 	700025:  {oauthClient, "The app is registered as public and must not send a secret.", askOwner("Tell the people who run the app: its client type and its credential do not fit.")},

@@ -195,7 +195,7 @@ func TestMeaningsBelongToTheirNumbers(t *testing.T) {
 	for n, want := range map[int]string{
 		50034: "does not know that account", 50020: "another organization", 50126: "password was wrong",
 		50057: "disabled", 50105: "not assigned to this app", 501051: "app that calls is not assigned",
-		500113: "no registered address", 900971: "did not say", 7000222: "secret has expired", 7000215: "wrong secret",
+		500113: "no registered address", 900971: "did not say", 7000222: "This portal's secret has expired", 7000215: "wrong secret",
 		700211: "issuer", 700212: "audience", 700213: "subject", 700084: "one day", 70044: "session",
 		53000: "rules", 53001: "domain", 65001: "approved", 65004: "declined", 54005: "used before",
 		9002325: "PKCE", 50194: "one organization only", 80012: "time of day", 81007: "not switched on",
