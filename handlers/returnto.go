@@ -3,16 +3,15 @@ package handlers
 import (
 	"net/url"
 	"strings"
-)
 
-// maxReturnTo bounds what is carried through a sign-in inside a cookie.
-const maxReturnTo = 1024
+	"azts.internal/portal/session"
+)
 
 // localPath returns target if it is a path of ours with its query, else "/".
 // It is checked when a sign-in starts and again when it ends: an open redirect
 // on a sign-in page lends its good name to whoever phishes.
 func localPath(target string) string {
-	if len(target) == 0 || len(target) > maxReturnTo || target[0] != '/' {
+	if len(target) == 0 || len(target) > session.MaxReturnTo || target[0] != '/' {
 		return "/"
 	}
 	for i := range len(target) {
@@ -37,7 +36,7 @@ func localPath(target string) string {
 	}
 	u.Fragment, u.RawFragment = "", ""
 	local := u.String()
-	if len(local) > maxReturnTo { // escaping made it longer
+	if len(local) > session.MaxReturnTo { // escaping made it longer
 		return "/"
 	}
 	return local

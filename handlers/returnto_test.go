@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"azts.internal/portal/session"
 )
 
 const ourOrigin = "https://portal.example"
@@ -37,7 +39,7 @@ var hostileReturns = []string{
 	"/auth", "/auth/", "/auth/login", "/auth/login?return_to=//evil.example", "/auth/callback", "/auth/logout", "/auth/signed-out", "/auth//login", "/auth/./login",
 	"/%61uth/login", "/auth%2flogin", "/auth%2Flogin?x", "/auth?x", "/auth#x", "/auth/frontchannel-logout?sid=1",
 	// Not to be read at all, or too long to be carried.
-	"/%", "/%zz", "/%2", "/\x80", "/" + strings.Repeat("a", 1024), "/" + strings.Repeat("|", 1000),
+	"/%", "/%zz", "/%2", "/\x80", "/" + strings.Repeat("a", session.MaxReturnTo), "/" + strings.Repeat("|", session.MaxReturnTo/2),
 }
 
 func TestAttackReturnTo(t *testing.T) {
@@ -69,7 +71,7 @@ func TestReturnToOurPages(t *testing.T) {
 		"/.well-known/x":                   "/.well-known/x",
 		"/...":                             "/...",
 		"/%F0%9F%91%8D":                    "/%F0%9F%91%8D",
-		"/" + strings.Repeat("a", 1023):    "/" + strings.Repeat("a", 1023),
+		"/" + strings.Repeat("a", session.MaxReturnTo-1): "/" + strings.Repeat("a", session.MaxReturnTo-1),
 	} {
 		if got := localPath(target); got != want {
 			t.Errorf("%.60q leads to %.60q, want %.60q", target, got, want)
@@ -137,7 +139,7 @@ func FuzzReturnTo(f *testing.F) {
 		if clean := path.Clean(u.Path); clean == "/auth" || strings.HasPrefix(clean, "/auth/") {
 			t.Errorf("%.200q leads to %.200q, back into the sign-in", target, got)
 		}
-		if strings.ContainsFunc(got, func(r rune) bool { return r <= ' ' || r >= 0x7f }) || len(got) > maxReturnTo || strings.Contains(got, "#") {
+		if strings.ContainsFunc(got, func(r rune) bool { return r <= ' ' || r >= 0x7f }) || len(got) > session.MaxReturnTo || strings.Contains(got, "#") {
 			t.Errorf("%.200q leads to %.200q", target, got)
 		}
 		if again := localPath(got); again != got {

@@ -16,12 +16,25 @@ import (
 )
 
 const (
-	flowPrefix = "__Host-flow-"
+	// flowPrefix carries __Secure-, not __Host-, which would want Path=/: there
+	// a page that starts many sign-ins at once would make every page of ours
+	// fail with 431. The price: another host of the same registrable domain can
+	// plant a sign-in that it began itself, so such hosts must be trusted.
+	flowPrefix = "__Secure-flow-"
+	// flowPath holds where flows start and end, and no page that people read.
+	// A flow that starts elsewhere (a token that needs the person) does not see
+	// the others; the next one at /auth/login clears them.
+	flowPath = "/auth"
 	// FlowAge is how long a person has to finish at the provider.
 	FlowAge = 10 * time.Minute
 	// maxFlows is how many tabs can be signing in at once; cookies of more
 	// would outgrow the header limits of proxies.
 	maxFlows = 4
+	// MaxReturnTo bounds the address that a flow comes back to, in bytes.
+	MaxReturnTo = 512
+	// maxFlowCookie bounds name and value of one cookie, in bytes. Browsers drop
+	// more than 4096 (RFC 6265bis §5.6), and maxFlows of them travel together.
+	maxFlowCookie = 2047
 )
 
 // Flow is a visit to the authorization endpoint that has not come back yet. It
@@ -34,7 +47,7 @@ type Flow struct {
 	Verifier     string    `json:"v"` // PKCE code_verifier
 	ResponseType string    `json:"t"`
 	Scopes       []string  `json:"s"`
-	ReturnTo     string    `json:"r"`           // a local path
+	ReturnTo     string    `json:"r"`           // a local path; "/" for one that is too long
 	SteppedUp    bool      `json:"u,omitempty"` // MFA was demanded
 	Session      ID        `json:"i,omitzero"`  // the browser's session when it left; zero for none
 	StartedAt    time.Time `json:"at"`
@@ -56,7 +69,7 @@ func flowCookie(state string) string {
 func setFlowCookie(w http.ResponseWriter, name, value string, maxAge int) {
 	// None: the answer comes as a POST from the provider's site, and only
 	// such cookies come along (entra.md §2.4).
-	http.SetCookie(w, &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: maxAge,
+	http.SetCookie(w, &http.Cookie{Name: name, Value: value, Path: flowPath, MaxAge: maxAge,
 		Secure: true, HttpOnly: true, SameSite: http.SameSiteNoneMode})
 }
 
@@ -66,21 +79,35 @@ func setFlowCookie(w http.ResponseWriter, name, value string, maxAge int) {
 func (s *Store) StartFlow(w http.ResponseWriter, r *http.Request, flow Flow) (state string, started Flow, err error) {
 	state = newSecret()
 	flow.Nonce, flow.Verifier, flow.StartedAt = newSecret(), newSecret(), s.options.Now()
+	if len(flow.ReturnTo) > MaxReturnTo {
+		flow.ReturnTo = "/"
+	}
+	name := flowCookie(state)
+	value, err := s.sealFlow(flow, name, state)
+	if err == nil && len(name)+len(value) > maxFlowCookie {
+		flow.ReturnTo = "/" // quotes in it take twice the room
+		value, err = s.sealFlow(flow, name, state)
+	}
+	if err != nil {
+		return "", Flow{}, err
+	}
+	s.dropOldFlows(w, r)
+	setFlowCookie(w, name, value, int(FlowAge/time.Second))
+	return state, flow, nil
+}
+
+// sealFlow returns the value of a flow's cookie.
+func (s *Store) sealFlow(flow Flow, name, state string) (string, error) {
 	var plain bytes.Buffer
-	// As in HTML, each & of ReturnTo would take six bytes, and browsers drop
-	// cookies of more than 4096 (RFC 6265bis §5.6).
+	// As in HTML, each & of ReturnTo would take six bytes.
 	encoder := json.NewEncoder(&plain)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(flow); err != nil {
-		return "", Flow{}, fmt.Errorf("session: flow: %w", err)
+		return "", fmt.Errorf("session: flow: %w", err)
 	}
-	s.dropOldFlows(w, r)
-	name := flowCookie(state)
 	// The time stands before the seal as well, so that the oldest can be found
 	// without the state; inside the seal it is what counts.
-	value := fmt.Sprintf("%d.%s", flow.StartedAt.UnixMilli(), s.keys.SealText(plain.Bytes(), name+"/"+state))
-	setFlowCookie(w, name, value, int(FlowAge/time.Second))
-	return state, flow, nil
+	return fmt.Sprintf("%d.%s", flow.StartedAt.UnixMilli(), s.keys.SealText(plain.Bytes(), name+"/"+state)), nil
 }
 
 func (s *Store) dropOldFlows(w http.ResponseWriter, r *http.Request) {

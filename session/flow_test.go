@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -15,7 +16,7 @@ import (
 	"azts.internal/portal/session"
 )
 
-const flowPrefix = "__Host-flow-"
+const flowPrefix = "__Secure-flow-"
 
 func aFlow() session.Flow {
 	return session.Flow{Purpose: "sign-in", ResponseType: "code id_token", Scopes: []string{"openid", "api://azts/user_impersonation"},
@@ -76,7 +77,7 @@ func TestFlowComesBackOnce(t *testing.T) {
 		t.Fatalf("%d cookies", len(set))
 	}
 	// Only such a cookie comes along with the form of another site.
-	if c := set[0]; c.SameSite != http.SameSiteNoneMode || !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" || c.MaxAge != 600 ||
+	if c := set[0]; c.SameSite != http.SameSiteNoneMode || !c.Secure || !c.HttpOnly || c.Path != "/auth" || c.Domain != "" || c.MaxAge != 600 ||
 		!strings.HasPrefix(c.Name, flowPrefix) {
 		t.Errorf("cookie %+v", c)
 	}
@@ -212,22 +213,37 @@ func TestFlowIsNotBelievedWhenNobodyCanSayWhetherItWasUsed(t *testing.T) {
 	}
 }
 
-func TestFlowCookieFitsIntoABrowser(t *testing.T) {
+// TestAttackCookieBomb: many sign-ins that were started at once leave cookies
+// that reach no page people read, and each of them is small.
+func TestAttackCookieBomb(t *testing.T) {
 	p := newPortal(t)
-	for _, char := range []string{"a", "&", "<", `"`} {
+	for _, returnTo := range []string{"/", "/scans?q=" + strings.Repeat("a", session.MaxReturnTo-9), "/scans?q=" + strings.Repeat("&", session.MaxReturnTo-9),
+		"/scans?q=" + strings.Repeat("<", session.MaxReturnTo-9), "/scans?q=" + strings.Repeat(`"`, session.MaxReturnTo-9),
+		"/scans?q=" + strings.Repeat("a", session.MaxReturnTo-8), "/scans?q=" + strings.Repeat("a", 100_000)} {
 		flow := aFlow()
-		flow.Session = session.ID{1}
-		flow.ReturnTo = "/scans?q=" + strings.Repeat(char, 1015) // as long as is let through
+		flow.Session = session.ID(bytes.Repeat([]byte{0xff}, len(session.ID{})))
+		flow.ReturnTo = returnTo
 		for range 4 {
 			flow.Scopes = append(flow.Scopes, "api://b1d04c77-6a2e-4d39-8f52-3e9ac0175d84/user_impersonation")
 		}
 		w := httptest.NewRecorder()
-		if _, _, err := p.StartFlow(w, httptest.NewRequest(http.MethodGet, "/", nil), flow); err != nil {
+		_, started, err := p.StartFlow(w, httptest.NewRequest(http.MethodGet, "/auth/login", nil), flow)
+		if err != nil {
 			t.Fatal(err)
 		}
-		// Browsers drop more (RFC 6265bis §5.6).
-		if c := w.Result().Cookies()[0]; len(c.Name)+len(c.Value) > 4096 {
-			t.Errorf("a return_to of %q makes a cookie of %d bytes", char, len(c.Name)+len(c.Value))
+		c := w.Result().Cookies()[0]
+		if n := len(c.Name) + len(c.Value); n >= 2048 {
+			t.Errorf("a return_to of %.12q and %d bytes makes a cookie of %d bytes", returnTo, len(returnTo), n)
+		}
+		if c.Path != "/auth" {
+			t.Errorf("the cookie goes to %s", c.Path)
+		}
+		want := returnTo
+		if len(returnTo) > session.MaxReturnTo || strings.Contains(returnTo, `"`) {
+			want = "/"
+		}
+		if started.ReturnTo != want {
+			t.Errorf("a return_to of %.12q and %d bytes comes back to %.12q", returnTo, len(returnTo), started.ReturnTo)
 		}
 	}
 }
