@@ -41,8 +41,7 @@ type keySet struct {
 	client *http.Client
 	now    func() time.Time
 	log    *slog.Logger
-
-	fetching sync.Mutex // held during a fetch
+	life   context.Context // of the fetches, which no caller's end ends
 
 	mu       sync.Mutex // guards the rest
 	keys     []publicKey
@@ -51,6 +50,7 @@ type keySet struct {
 	err      error
 	tokens   float64 // of the budget for unknown kids
 	refilled time.Time
+	underway *flight // nil when nothing is being fetched
 }
 
 // verification carries what go-oidc's interface has no room for: where the keys
@@ -98,13 +98,28 @@ func (s *keySet) verify(ctx context.Context, v *verification, jwt string) ([]byt
 	return nil, "", errors.New("the signature does not fit any key")
 }
 
-// candidates returns the keys with that kid, all keys for an empty one.
+// candidates returns the keys with that kid, all keys for an empty one. Keys that
+// are known serve at once, while they are fetched again if it is time; without a
+// kid there is no telling whether the right one is known.
 func (s *keySet) candidates(ctx context.Context, uri, kid string) ([]publicKey, error) {
+	s.mu.Lock()
 	found, fresh := s.find(kid)
 	if len(found) > 0 && fresh {
+		s.mu.Unlock()
 		return found, nil
 	}
-	err := s.refresh(ctx, uri, kid, len(found) > 0)
+	f, err := s.refresh(uri, len(found) > 0)
+	s.mu.Unlock()
+	if len(found) > 0 && kid != "" {
+		return found, nil
+	}
+	if f != nil {
+		err = f.wait(ctx)
+	} else if errors.Is(err, errUnknownKey) {
+		s.log.WarnContext(ctx, "an unknown kid was not looked up: too many of them", "kid", clip(kid))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if again, _ := s.find(kid); len(again) > 0 {
 		return again, nil // even if the fetch failed: an old key is still a key
 	}
@@ -114,9 +129,8 @@ func (s *keySet) candidates(ctx context.Context, uri, kid string) ([]publicKey, 
 	return nil, errUnknownKey
 }
 
+// find returns the keys with that kid that are not forgotten. The caller holds mu.
 func (s *keySet) find(kid string) (found []publicKey, fresh bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	now := s.now()
 	for _, key := range s.keys {
 		if (kid == "" || key.KeyID == kid) && now.Sub(key.seen) < keysForget {
@@ -126,38 +140,35 @@ func (s *keySet) find(kid string) (found []publicKey, fresh bool) {
 	return found, now.Sub(s.fetched) < keysFresh
 }
 
-// refresh fetches the keys, unless somebody just did, or the budget is spent,
-// or the provider just failed.
-func (s *keySet) refresh(ctx context.Context, uri, kid string, known bool) error {
-	started := s.now()
-	s.fetching.Lock()
-	defer s.fetching.Unlock()
-
-	s.mu.Lock()
-	now := s.now()
-	if s.fetched.After(started) {
-		s.mu.Unlock()
-		return nil
+// refresh returns the fetch under way, after starting one, unless the budget is
+// spent or the provider just failed. The caller holds mu.
+func (s *keySet) refresh(uri string, known bool) (*flight, error) {
+	if s.underway != nil {
+		return s.underway, nil
 	}
+	now := s.now()
 	if s.err != nil && now.Sub(s.failed) < fetchPause {
-		err := s.err
-		s.mu.Unlock()
-		return err
+		return nil, s.err
 	}
 	if !known && len(s.keys) > 0 && now.Sub(s.fetched) < keysFresh && !s.spend(now) {
-		s.mu.Unlock()
-		s.log.WarnContext(ctx, "an unknown kid was not looked up: too many of them", "kid", clip(kid))
-		return errUnknownKey
+		return nil, errUnknownKey
 	}
-	s.mu.Unlock()
+	s.underway = &flight{done: make(chan struct{})}
+	go s.fly(s.underway, uri)
+	return s.underway, nil
+}
 
-	keys, err := s.fetch(context.WithoutCancel(ctx), uri)
+// fly fetches the keys; fetchTimeout bounds it.
+func (s *keySet) fly(f *flight, uri string) {
+	keys, err := s.fetch(s.life, uri)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now = s.now()
+	s.underway, f.err = nil, err
+	defer close(f.done)
+	now := s.now()
 	if err != nil {
 		s.err, s.failed = err, now
-		return err
+		return
 	}
 	s.err, s.fetched = nil, now
 	for _, old := range s.keys {
@@ -166,7 +177,16 @@ func (s *keySet) refresh(ctx context.Context, uri, kid string, known bool) error
 		}
 	}
 	s.keys = keys
-	return nil
+}
+
+// idle waits until nothing is being fetched.
+func (s *keySet) idle() {
+	s.mu.Lock()
+	f := s.underway
+	s.mu.Unlock()
+	if f != nil {
+		<-f.done
+	}
 }
 
 // spend takes one from the budget for unknown kids. The caller holds mu.

@@ -113,21 +113,39 @@ func clip(s string) string {
 	return s
 }
 
-// metadataCache fetches the metadata when it is needed, one fetch at a time, and
-// remembers success for an hour and failure for two seconds.
+// flight is one fetch that all who need its result wait for, each for no longer
+// than it wants to.
+type flight struct {
+	done chan struct{} // closed at the end
+	err  error         // of the fetch, set before
+}
+
+// wait waits for the end of the fetch or of ctx.
+func (f *flight) wait(ctx context.Context) error {
+	select {
+	case <-f.done:
+		return f.err
+	case <-ctx.Done():
+		return transportError(ctx.Err())
+	}
+}
+
+// metadataCache fetches the metadata when it is needed, one fetch at a time. It
+// remembers success for an hour and failure for two seconds. What is older than
+// an hour is fetched again while it serves on: nobody waits for that.
 type metadataCache struct {
 	client *http.Client
 	url    string
 	issuer string
 	now    func() time.Time
+	life   context.Context // of the fetches, which no caller's end ends
 
-	fetching sync.Mutex // held during a fetch
-
-	mu      sync.Mutex // guards the rest
-	current *metadata
-	fetched time.Time
-	failed  time.Time
-	err     error
+	mu       sync.Mutex // guards the rest
+	current  *metadata
+	fetched  time.Time
+	failed   time.Time
+	err      error
+	underway *flight // nil when nothing is being fetched
 }
 
 func (c *metadataCache) known() *metadata {
@@ -142,46 +160,67 @@ func (c *metadataCache) problem() error {
 	return c.err
 }
 
-// cached returns what is known without asking: the metadata while it is fresh,
-// or stale metadata or an error while a failure is fresh.
-func (c *metadataCache) cached() (*metadata, error, bool) {
+// get returns the metadata. It waits only when there is none that is good, and
+// no longer than ctx.
+func (c *metadataCache) get(ctx context.Context) (*metadata, error) {
+	m, f, err := c.look()
+	if m != nil || err != nil {
+		return m, err
+	}
+	if err := f.wait(ctx); err != nil {
+		return nil, err
+	}
+	return c.known(), nil
+}
+
+// look returns what is known, or the fetch to wait for, or why there was none.
+func (c *metadataCache) look() (*metadata, *flight, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.now()
-	if c.current != nil && now.Sub(c.fetched) < metadataFresh {
-		return c.current, nil, true
+	age := now.Sub(c.fetched)
+	good := c.current
+	if age >= metadataStale {
+		good = nil
 	}
-	if c.err != nil && now.Sub(c.failed) < fetchPause {
-		if c.current != nil && now.Sub(c.fetched) < metadataStale {
-			return c.current, nil, true
+	if good != nil && age < metadataFresh {
+		return good, nil, nil
+	}
+	if c.underway == nil {
+		if c.err != nil && now.Sub(c.failed) < fetchPause {
+			if good != nil {
+				return good, nil, nil
+			}
+			return nil, nil, c.err
 		}
-		return nil, c.err, true
+		c.underway = &flight{done: make(chan struct{})}
+		go c.fly(c.underway)
 	}
-	return nil, nil, false
+	return good, c.underway, nil
 }
 
-func (c *metadataCache) get(ctx context.Context) (*metadata, error) {
-	if m, err, ok := c.cached(); ok {
-		return m, err
-	}
-	c.fetching.Lock()
-	defer c.fetching.Unlock()
-	if m, err, ok := c.cached(); ok {
-		return m, err
-	}
-	// Not under the caller's deadline: others wait for this answer too.
-	m, err := c.fetch(context.WithoutCancel(ctx))
+// fly fetches the metadata; fetchTimeout bounds it.
+func (c *metadataCache) fly(f *flight) {
+	m, err := c.fetch(c.life)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil {
 		c.err, c.failed = err, c.now()
-		if c.current != nil && c.now().Sub(c.fetched) < metadataStale {
-			return c.current, nil
-		}
-		return nil, err
+	} else {
+		c.current, c.fetched, c.err = m, c.now(), nil
 	}
-	c.current, c.fetched, c.err = m, c.now(), nil
-	return m, nil
+	c.underway, f.err = nil, err
+	close(f.done)
+}
+
+// idle waits until nothing is being fetched.
+func (c *metadataCache) idle() {
+	c.mu.Lock()
+	f := c.underway
+	c.mu.Unlock()
+	if f != nil {
+		<-f.done
+	}
 }
 
 func (c *metadataCache) fetch(ctx context.Context) (*metadata, error) {

@@ -42,6 +42,7 @@ type Provider struct {
 	options  Options
 	metadata *metadataCache
 	keys     *keySet
+	end      context.CancelFunc // of what is being fetched
 }
 
 // NewProvider returns a provider. It asks nothing yet: the provider may be down
@@ -54,14 +55,17 @@ func NewProvider(o Options) (*Provider, error) {
 		o.MetadataURL = strings.TrimSuffix(o.Issuer, "/") + "/.well-known/openid-configuration"
 	}
 	p := &Provider{options: o}
-	p.metadata = &metadataCache{client: o.Client, url: o.MetadataURL, issuer: o.Issuer, now: o.Now}
-	p.keys = &keySet{client: o.Client, now: o.Now, log: o.Log}
+	var life context.Context
+	life, p.end = context.WithCancel(context.Background())
+	p.metadata = &metadataCache{client: o.Client, url: o.MetadataURL, issuer: o.Issuer, now: o.Now, life: life}
+	p.keys = &keySet{client: o.Client, now: o.Now, log: o.Log, life: life}
 	return p, nil
 }
 
 // Run fetches the metadata, again and again until it is there, then hourly,
-// until ctx ends.
+// until ctx ends. Then it ends what is being fetched: nothing is fetched any more.
 func (p *Provider) Run(ctx context.Context) {
+	defer p.stop()
 	pause := time.Second
 	for {
 		wait := metadataFresh
@@ -84,8 +88,15 @@ func (p *Provider) Run(ctx context.Context) {
 	}
 }
 
-// Ready makes sure that the provider's metadata is known. Its error is of kind
-// Unavailable or BadGateway.
+// stop ends all fetches and waits for them.
+func (p *Provider) stop() {
+	p.end()
+	p.metadata.idle()
+	p.keys.idle()
+}
+
+// Ready makes sure that the provider's metadata is known; it waits no longer than
+// ctx. Its error is of kind Unavailable, Timeout or BadGateway.
 func (p *Provider) Ready(ctx context.Context) error {
 	_, err := p.metadata.get(ctx)
 	return err

@@ -122,6 +122,7 @@ func TestMetadataLives(t *testing.T) {
 		if err := p.Ready(t.Context()); (err != nil) != failing {
 			t.Errorf("Ready: %v", err)
 		}
+		p.metadata.idle() // what serves is fetched again behind it
 		if n := a.count("/metadata"); n != want {
 			t.Errorf("%d fetches, want %d", n, want)
 		}
@@ -205,8 +206,105 @@ func TestCallerLeaves(t *testing.T) {
 		cancel()
 		return false
 	})
-	if err := p.Ready(ctx); err != nil || a.count("/metadata") != 1 {
+	_ = p.Ready(ctx) // whether the end or the metadata came first does not matter
+	if err := p.Ready(t.Context()); err != nil || a.count("/metadata") != 1 {
 		t.Errorf("got %v after %d fetches", err, a.count("/metadata"))
+	}
+}
+
+// hangs makes a path answer nothing until the provider is stopped.
+func (a *authority) hangs(path string, p *Provider) {
+	a.t.Cleanup(p.stop)
+	a.answerWith(func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == path {
+			<-r.Context().Done()
+		}
+		return r.URL.Path == path
+	})
+}
+
+// TestAttackHangingMetadata: a provider that takes the connection and says
+// nothing holds nobody beyond the caller's own deadline, and nobody at all while
+// the metadata of an hour ago is good.
+func TestAttackHangingMetadata(t *testing.T) {
+	a := newAuthority(t)
+	p := a.provider(func(o *Options) { o.Client = &http.Client{} })
+	a.hangs("/metadata", p)
+	begun := time.Now()
+	var wait sync.WaitGroup
+	for range 5 {
+		wait.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			if err := p.Ready(ctx); !apperr.IsKind(err, apperr.Timeout) {
+				t.Errorf("without metadata: %v", err)
+			}
+		})
+	}
+	wait.Wait()
+	if took := time.Since(begun); took > fetchTimeout/2 || a.count("/metadata") != 1 {
+		t.Errorf("waited %v, %d fetches", took, a.count("/metadata"))
+	}
+
+	b := newAuthority(t)
+	p = b.provider(func(o *Options) { o.Client = &http.Client{} })
+	if err := p.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.hangs("/metadata", p)
+	b.pass(metadataFresh)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel() // who waited at all would see its end
+	for range 5 {
+		if _, err := p.EndSessionURL(gone, SignOut{}); err != nil {
+			t.Errorf("with the metadata of an hour ago: %v", err)
+		}
+	}
+	b.pass(metadataStale)
+	if err := p.Ready(gone); err == nil {
+		t.Error("metadata of more than a day ago is believed")
+	}
+}
+
+// TestAttackHangingKeys is the same for the signing keys.
+func TestAttackHangingKeys(t *testing.T) {
+	a := newAuthority(t)
+	p := a.provider(func(o *Options) { o.Client = &http.Client{} })
+	if _, err := signInWith(t, p, a.signed(a.claims())); err != nil {
+		t.Fatal(err)
+	}
+	a.hangs("/keys", p)
+	a.pass(keysFresh) // the metadata, as old, is fetched again and is there
+	redeem := func(ctx context.Context, raw string) error {
+		_, err := p.Redeem(ctx, Answer{IDToken: raw}, Pending{ResponseType: "id_token", Nonce: testNonce})
+		return err
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := redeem(gone, a.signed(a.claims())); err != nil {
+		t.Errorf("a key that is known: %v", err)
+	}
+	brief, cancelBrief := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancelBrief()
+	begun := time.Now()
+	if err := redeem(brief, a.signed(a.claims(), withKid("new"))); !apperr.IsKind(err, apperr.Timeout) {
+		t.Errorf("a key that is not known: %v", err)
+	}
+	if took := time.Since(begun); took > fetchTimeout/2 {
+		t.Errorf("waited %v", took)
+	}
+}
+
+// TestStopEndsFetches: nothing is left behind that has no owner.
+func TestStopEndsFetches(t *testing.T) {
+	a := newAuthority(t)
+	p := a.provider(func(o *Options) { o.Client = &http.Client{} })
+	a.hangs("/metadata", p)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	p.Run(ctx)
+	if err := p.Ready(t.Context()); err == nil || p.metadata.underway != nil {
+		t.Errorf("after the end: %v", err)
 	}
 }
 
