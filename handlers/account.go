@@ -69,11 +69,11 @@ func (a *account) rolesInWords(u access.User) []string {
 
 // sessionsList is GET /account/sessions.
 func (a *account) sessionsList(w http.ResponseWriter, r *http.Request, live *session.Session) error {
-	list, err := a.sessions.SessionsOf(r.Context(), live.User.ID)
+	list, more, err := a.sessions.SessionsOf(r.Context(), live.User.ID)
 	if err != nil {
 		return err
 	}
-	page := templates.SessionsPage{Page: a.page(r, "Your sessions", templates.AccountURL), Sessions: make([]templates.SessionRow, len(list))}
+	page := templates.SessionsPage{Page: a.page(r, "Your sessions", templates.AccountURL), Sessions: make([]templates.SessionRow, len(list)), More: more}
 	page.Flash = a.flash(w, r)
 	for i := range list {
 		page.Sessions[i] = templates.SessionRow{ID: sessionField(list[i].ID), Device: list[i].Device,

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/internal/reqlog"
 	"azts.internal/portal/internal/seal"
@@ -65,7 +66,8 @@ func newFrame(t *testing.T) (*frame, *logged) {
 		t.Fatal(err)
 	}
 	// Without a cookie no record is asked for.
-	sessions, err := session.New(struct{ session.Records }{}, keys, session.Options{Idle: time.Hour, Max: time.Hour, Now: time.Now, Log: log})
+	sessions, err := session.New(struct{ session.Records }{}, keys, session.Options{Idle: time.Hour, Max: time.Hour,
+		Accept: func(access.User) bool { return true }, Now: time.Now, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

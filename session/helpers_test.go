@@ -35,7 +35,8 @@ type database struct {
 	usedValues     atomic.Int32
 	lastUntil      atomic.Int64 // of UseOnce, in microseconds since 1970
 	refuseCreate   bool
-	created        func() // called once a session is stored; may be nil
+	created        func()                // called once a session is stored; may be nil
+	ending         func(context.Context) // told of the context of each ending; may be nil
 }
 
 func (d *database) CreateSession(ctx context.Context, rec session.Record, tokens []session.SealedToken, replaces ...session.ID) error {
@@ -62,7 +63,29 @@ func (d *database) TouchSession(ctx context.Context, id session.ID, seen, ends t
 	return d.Records.TouchSession(ctx, id, seen, ends)
 }
 
+func (d *database) told(ctx context.Context) {
+	if d.ending != nil {
+		d.ending(ctx)
+	}
+}
+
+func (d *database) DeleteSessionOf(ctx context.Context, person access.PersonID, id session.ID) (bool, error) {
+	d.told(ctx)
+	return d.Records.DeleteSessionOf(ctx, person, id)
+}
+
+func (d *database) DeleteSessionsBySID(ctx context.Context, issuer, sid string) ([]session.ID, error) {
+	d.told(ctx)
+	return d.Records.DeleteSessionsBySID(ctx, issuer, sid)
+}
+
+func (d *database) DeleteSessionsOfSubject(ctx context.Context, person access.PersonID) ([]session.ID, error) {
+	d.told(ctx)
+	return d.Records.DeleteSessionsOfSubject(ctx, person)
+}
+
 func (d *database) DeleteSession(ctx context.Context, id session.ID) (bool, error) {
+	d.told(ctx)
 	if d.down.Load() {
 		return false, errDown
 	}
@@ -82,9 +105,12 @@ func (d *database) UseOnce(ctx context.Context, value string, until time.Time) (
 type portal struct {
 	testing.TB
 	*session.Store
-	db  *database
-	now *time.Time
+	db     *database
+	now    *time.Time
+	accept func(access.User) bool // changed before restarted
 }
+
+func everyone(access.User) bool { return true }
 
 func newPortal(t testing.TB) *portal {
 	t.Helper()
@@ -98,7 +124,7 @@ func newPortal(t testing.TB) *portal {
 			t.Error(err)
 		}
 	})
-	p := &portal{TB: t, db: &database{Records: db}, now: &now}
+	p := &portal{TB: t, db: &database{Records: db}, now: &now, accept: everyone}
 	p.Store = p.restarted(idle, 1)
 	return p
 }
@@ -115,7 +141,7 @@ func (p *portal) restarted(idle time.Duration, keys ...byte) *session.Store {
 	if err != nil {
 		p.Fatal(err)
 	}
-	s, err := session.New(p.db, ring, session.Options{Idle: idle, Max: longest, Now: func() time.Time { return *p.now },
+	s, err := session.New(p.db, ring, session.Options{Idle: idle, Max: longest, Accept: p.accept, Now: func() time.Time { return *p.now },
 		Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		p.Fatal(err)

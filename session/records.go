@@ -51,6 +51,9 @@ type Records interface {
 	TouchSession(ctx context.Context, id ID, lastSeenAt, endsAt time.Time) error
 	// DeleteSession removes a session with its tokens and reports whether it was there.
 	DeleteSession(ctx context.Context, id ID) (bool, error)
+	// DeleteSessionOf removes a session with its tokens if it is that person's,
+	// in one step, and reports whether it was.
+	DeleteSessionOf(ctx context.Context, person access.PersonID, id ID) (bool, error)
 	// DeleteSessionsBySID removes every session whose SID or SessionState
 	// equals sid; with an issuer, only that issuer's. It returns their ids.
 	DeleteSessionsBySID(ctx context.Context, issuer, sid string) ([]ID, error)

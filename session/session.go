@@ -69,8 +69,11 @@ type SignIn struct {
 type Options struct {
 	Idle time.Duration // ends this long after the last request
 	Max  time.Duration // ends this long after sign-in in any case
-	Now  func() time.Time
-	Log  *slog.Logger
+	// Accept reports whether somebody who signed in once may still be here: the
+	// configuration may have changed since. Whoever it refuses is not signed in.
+	Accept func(access.User) bool
+	Now    func() time.Time
+	Log    *slog.Logger
 }
 
 // Store keeps sessions. It implements gorilla's Store and is safe for
@@ -87,7 +90,7 @@ var _ sessions.Store = (*Store)(nil)
 
 // New returns a store of sessions. It refuses missing parts.
 func New(records Records, keys *seal.KeyRing, options Options) (*Store, error) {
-	if records == nil || keys == nil || options.Now == nil || options.Log == nil {
+	if records == nil || keys == nil || options.Accept == nil || options.Now == nil || options.Log == nil {
 		return nil, errors.New("session: a part is missing")
 	}
 	if options.Idle <= 0 || options.Max < options.Idle {
@@ -191,6 +194,9 @@ func (s *Store) open(ctx context.Context, id ID) (*Session, error) {
 			return nil, fmt.Errorf("session: content: %w", err)
 		}
 		s.opened.put(id, content)
+	}
+	if !s.options.Accept(content.User) {
+		return nil, ErrNotFound
 	}
 	return &Session{ID: id, Content: content, Device: rec.Device, LastSeenAt: rec.LastSeenAt, EndsAt: rec.EndsAt, ExpiresAt: rec.ExpiresAt}, nil
 }
@@ -319,15 +325,29 @@ func (s *Store) SignIn(w http.ResponseWriter, r *http.Request, in SignIn) (*Sess
 	return live, nil
 }
 
-// SignOut ends the session of the request and removes its cookie. It returns
-// the session that ended, nil when there was none.
+// endLimit is how long an ending may take.
+const endLimit = 10 * time.Second
+
+// ending is the context under which sessions end: whoever asked for it may have
+// gone, but what they asked for must still be done.
+func ending(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), endLimit)
+}
+
+// SignOut ends the session of the request and removes its cookie, though the
+// browser may leave meanwhile. It returns the session that ended, nil when there
+// was none.
 func (s *Store) SignOut(w http.ResponseWriter, r *http.Request) (*Session, error) {
-	live, err := s.Current(r)
+	ctx, cancel := ending(r.Context())
+	defer cancel()
+	// Not Current, which would write the time of a session that is about to end,
+	// and which remembers what it could not read when the browser left.
+	live, err := s.Peek(r.WithContext(ctx))
 	if err != nil {
 		return nil, err
 	}
 	if live != nil {
-		if _, err := s.records.DeleteSession(r.Context(), live.ID); err != nil {
+		if _, err := s.records.DeleteSession(ctx, live.ID); err != nil {
 			return nil, err
 		}
 		s.watcher.Ended(live.ID)
@@ -344,11 +364,15 @@ func (s *Store) SignOut(w http.ResponseWriter, r *http.Request) (*Session, error
 // whatever browser, and returns how many there were (entra.md §5.2). An empty
 // issuer stands for any.
 func (s *Store) EndBySID(ctx context.Context, issuer, sid string) (int, error) {
+	ctx, cancel := ending(ctx)
+	defer cancel()
 	return s.ended(s.records.DeleteSessionsBySID(ctx, issuer, sid))
 }
 
 // EndAllOf ends every session of a person and returns how many there were.
 func (s *Store) EndAllOf(ctx context.Context, person access.PersonID) (int, error) {
+	ctx, cancel := ending(ctx)
+	defer cancel()
 	return s.ended(s.records.DeleteSessionsOfSubject(ctx, person))
 }
 
@@ -360,26 +384,26 @@ func (s *Store) ended(ids []ID, err error) (int, error) {
 // listLimit bounds the list of a person's sessions.
 const listLimit = 50
 
-// SessionsOf lists a person's live sessions, the last seen first, 50 at most.
-func (s *Store) SessionsOf(ctx context.Context, person access.PersonID) ([]Record, error) {
-	return s.records.SessionsOf(ctx, person, s.options.Now(), listLimit)
+// SessionsOf lists a person's live sessions, the last seen first, 50 at most,
+// and reports whether there are more.
+func (s *Store) SessionsOf(ctx context.Context, person access.PersonID) (list []Record, more bool, err error) {
+	list, err = s.records.SessionsOf(ctx, person, s.options.Now(), listLimit+1)
+	if len(list) > listLimit {
+		return list[:listLimit], true, err
+	}
+	return list, false, err
 }
 
-// End ends one session of a person and reports whether it was there; the
-// session of somebody else is not.
+// End ends one session of a person, listed or not, and reports whether it was
+// there; the session of somebody else is not.
 func (s *Store) End(ctx context.Context, person access.PersonID, id ID) (bool, error) {
-	list, err := s.SessionsOf(ctx, person)
-	if err != nil {
-		return false, err
+	ctx, cancel := ending(ctx)
+	defer cancel()
+	gone, err := s.records.DeleteSessionOf(ctx, person, id)
+	if gone {
+		s.watcher.Ended(id)
 	}
-	for _, rec := range list {
-		if rec.ID == id {
-			gone, err := s.records.DeleteSession(ctx, id)
-			s.watcher.Ended(id)
-			return gone, err
-		}
-	}
-	return false, nil
+	return gone, err
 }
 
 // Used reports whether a value of a kind was used.

@@ -318,7 +318,7 @@ func TestAFailedSignInLeavesNothing(t *testing.T) {
 			if len(set) != 0 {
 				t.Errorf("cookies %v", set)
 			}
-			if list, err := p.SessionsOf(t.Context(), ann.ID); err != nil || len(list) != 0 {
+			if list, _, err := p.SessionsOf(t.Context(), ann.ID); err != nil || len(list) != 0 {
 				t.Errorf("%d sessions are left, %v", len(list), err)
 			}
 		})
@@ -354,11 +354,12 @@ func TestNewRefusesWhatDoesNotFit(t *testing.T) {
 		t.Fatal(err)
 	}
 	db, log := &database{}, slog.New(slog.DiscardHandler)
-	whole := session.Options{Idle: time.Hour, Max: time.Hour, Now: time.Now, Log: log}
+	whole := session.Options{Idle: time.Hour, Max: time.Hour, Accept: everyone, Now: time.Now, Log: log}
 	if _, err := session.New(db, ring, whole); err != nil {
 		t.Errorf("the whole: %v", err)
 	}
 	for name, change := range map[string]func(*session.Options){
+		"no acceptance":      func(o *session.Options) { o.Accept = nil },
 		"no clock":           func(o *session.Options) { o.Now = nil },
 		"no log":             func(o *session.Options) { o.Log = nil },
 		"no idle limit":      func(o *session.Options) { o.Idle = 0 },

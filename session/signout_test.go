@@ -1,8 +1,11 @@
 package session_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
@@ -84,8 +87,8 @@ func TestEndOneSession(t *testing.T) {
 	p.signIn(mine, annSignsIn())
 	p.pass(time.Minute)
 	far := p.signIn(elsewhere, annSignsIn())
-	list, err := p.SessionsOf(t.Context(), ann.ID)
-	if err != nil || len(list) != 2 || list[0].ID != far.ID {
+	list, more, err := p.SessionsOf(t.Context(), ann.ID)
+	if err != nil || more || len(list) != 2 || list[0].ID != far.ID {
 		t.Fatalf("%d sessions, %v; want the last seen first", len(list), err)
 	}
 	bob := access.PersonID{Authority: "tenant", Subject: "bob"}
@@ -124,5 +127,111 @@ func TestValuesOfOneKindAreUsedOnce(t *testing.T) {
 	}
 	if _, err := p.takeFlow(b, state); err != nil {
 		t.Errorf("the flow: %v", err)
+	}
+}
+
+// TestAttackSignOutCutOff: the browser, or the provider's frame, leaves while
+// the database is busy. What was asked for is done all the same, within a limit.
+func TestAttackSignOutCutOff(t *testing.T) {
+	for name, end := range map[string]func(*portal, *http.Request, *session.Session) error{
+		"SignOut": func(p *portal, r *http.Request, _ *session.Session) error {
+			_, err := p.SignOut(httptest.NewRecorder(), r)
+			return err
+		},
+		"EndBySID": func(p *portal, r *http.Request, _ *session.Session) error {
+			_, err := p.EndBySID(r.Context(), ann.Issuer, "sid-1")
+			return err
+		},
+		"EndAllOf": func(p *portal, r *http.Request, _ *session.Session) error {
+			_, err := p.EndAllOf(r.Context(), ann.ID)
+			return err
+		},
+		"End": func(p *portal, r *http.Request, live *session.Session) error {
+			_, err := p.End(r.Context(), ann.ID, live.ID)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, b := newPortal(t), browser{}
+			live := p.signIn(b, annSignsIn())
+			ended, stop := p.Watcher().Watch(live.ID)
+			defer stop()
+			p.pass(5 * time.Minute) // its time of last use would be written
+			ctx, leave := context.WithCancel(t.Context())
+			r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/auth/logout", nil)
+			r.AddCookie(&http.Cookie{Name: sessionCookie, Value: b[sessionCookie]})
+			endings := 0
+			p.db.ending = func(ctx context.Context) {
+				endings++
+				leave()
+				if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > 10*time.Second {
+					t.Errorf("the ending has the deadline %v, %v", deadline, ok)
+				}
+			}
+			if err := end(p, r, live); err != nil || endings != 1 {
+				t.Errorf("%d endings, %v", endings, err)
+			}
+			if p.current(b) != nil || !isClosed(ended) {
+				t.Error("the session goes on, or its open pages were not told")
+			}
+		})
+	}
+	t.Run("SignOut of a browser that had left before", func(t *testing.T) {
+		p, b := newPortal(t), browser{}
+		p.signIn(b, annSignsIn())
+		ctx, leave := context.WithCancel(t.Context())
+		leave()
+		r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/auth/logout", nil)
+		r.AddCookie(&http.Cookie{Name: sessionCookie, Value: b[sessionCookie]})
+		if live, err := p.SignOut(httptest.NewRecorder(), r); err != nil || live == nil || p.current(b) != nil {
+			t.Errorf("SignOut = %v, %v", live, err)
+		}
+	})
+}
+
+// TestAttackManySessions: whoever has a person's sign-in hides it behind fifty
+// younger ones. The person can still end it, and sees that there are more.
+func TestAttackManySessions(t *testing.T) {
+	p, oldest := newPortal(t), browser{}
+	hidden := p.signIn(oldest, annSignsIn())
+	for range 49 {
+		p.pass(time.Second)
+		p.signIn(browser{}, annSignsIn())
+	}
+	if list, more, err := p.SessionsOf(t.Context(), ann.ID); err != nil || more || len(list) != 50 {
+		t.Errorf("of 50: %d sessions, more %v, %v", len(list), more, err)
+	}
+	p.pass(time.Second)
+	p.signIn(browser{}, annSignsIn())
+	list, more, err := p.SessionsOf(t.Context(), ann.ID)
+	if err != nil || !more || len(list) != 50 || slices.ContainsFunc(list, func(rec session.Record) bool { return rec.ID == hidden.ID }) {
+		t.Errorf("of 51: %d sessions, more %v, %v", len(list), more, err)
+	}
+	if gone, err := p.End(t.Context(), ann.ID, hidden.ID); err != nil || !gone || p.current(oldest) != nil {
+		t.Errorf("the one that is not listed: ended %v, %v", gone, err)
+	}
+}
+
+// TestAttackSessionOfAnotherIssuer restarts the portal with another tenant, on
+// the same database and with the same key.
+func TestAttackSessionOfAnotherIssuer(t *testing.T) {
+	p, b := newPortal(t), browser{}
+	live := p.signIn(b, annSignsIn())
+	p.accept = func(u access.User) bool { return u.Issuer != ann.Issuer }
+	next := p.restarted(idle, 1)
+	if got := current(t, next, b); got != nil {
+		t.Errorf("still signed in as %s", got.User.Name)
+	}
+	if got, err := next.Find(t.Context(), live.ID); err != nil || got != nil {
+		t.Errorf("Find = %v, %v", got, err)
+	}
+	b.visit(t, func(_ http.ResponseWriter, r *http.Request) {
+		if got, err := next.Peek(r); err != nil || got != nil {
+			t.Errorf("Peek = %v, %v", got, err)
+		}
+	})
+	p.accept = everyone
+	if current(t, p.restarted(idle, 1), b) == nil {
+		t.Error("accepted again, and still not signed in")
 	}
 }

@@ -55,7 +55,7 @@ func newWatcher(t *testing.T, records session.Records) *session.Watcher {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := session.New(records, ring, session.Options{Idle: time.Hour, Max: time.Hour, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	s, err := session.New(records, ring, session.Options{Idle: time.Hour, Max: time.Hour, Accept: everyone, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -150,7 +150,8 @@ type AccountPage struct {
 // SessionsPage lists the sessions of the person.
 type SessionsPage struct {
 	Page
-	Sessions []SessionRow // this one included
+	Sessions []SessionRow // the last seen first
+	More     bool         // there are older ones, which are not listed
 }
 
 // SessionRow is one session of the person.

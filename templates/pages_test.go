@@ -238,6 +238,14 @@ func TestScanRegionIsFollowedWhileItRuns(t *testing.T) {
 	}
 }
 
+func TestSessionsSayWhetherThereAreMore(t *testing.T) {
+	for page, want := range map[string]int{"sessions": 0, "sessions-more": 1} {
+		if n := doc(t, page).Find("[data-more]").Length(); n != want {
+			t.Errorf("%s says %d times that there are more", page, n)
+		}
+	}
+}
+
 func TestFrame(t *testing.T) {
 	d := doc(t, "landing-dark")
 	if d.Find("html[data-theme=dark] meta[name=color-scheme][content=dark]").Length() != 1 {

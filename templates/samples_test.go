@@ -178,6 +178,8 @@ func samples() map[string]templ.Component {
 		{ID: "s1", Device: "Edge on Windows", SignedInAt: sampleNow.Add(-70 * time.Minute), LastSeen: sampleNow, Current: true},
 		{ID: "s2", Device: "Safari on iPhone", SignedInAt: sampleNow.Add(-3 * time.Hour), LastSeen: sampleNow.Add(-44 * time.Minute)},
 	}}
+	moreSessions := sessions
+	moreSessions.More = true
 
 	tokens := TokensPage{Page: samplePage(TokensURL), Resource: "AzTS", Scope: "api://6f2d1c84-5b0e-4f7a-8c93-1d2e3f4a5b6c/user_impersonation", APIURL: "http://127.0.0.1:8081/azts"}
 	held, revealed, consent := tokens, tokens, tokens
@@ -235,6 +237,7 @@ func samples() map[string]templ.Component {
 		"overview-down":   Overview(down),
 		"overview-norole": Overview(noRole),
 		"sessions":        Sessions(sessions),
+		"sessions-more":   Sessions(moreSessions),
 		"account":         Account(account),
 		"tokens":          Tokens(held),
 		"tokens-none":     Tokens(tokens),

@@ -239,7 +239,8 @@ func (p *portal) build(ctx context.Context) (http.Handler, error) {
 		return nil, err
 	}
 	p.background(p.provider.Run)
-	if p.sessions, err = session.New(p.db, keys, session.Options{Idle: c.SessionIdle, Max: c.SessionMax, Now: p.now, Log: p.log}); err != nil {
+	if p.sessions, err = session.New(p.db, keys, session.Options{Idle: c.SessionIdle, Max: c.SessionMax,
+		Accept: p.provider.Accepts, Now: p.now, Log: p.log}); err != nil {
 		return nil, err
 	}
 	p.background(p.sessions.Watcher().Run)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -84,6 +85,34 @@ func TestAttackSessionFixation(t *testing.T) {
 	for _, value := range []string{"x", strings.Repeat("A", 42), strings.Repeat("A", 44), strings.Repeat("=", 43), strings.Repeat("A", 6000), "' OR 1=1 --"} {
 		b := w.browser()
 		b.send(visit{to: "/account", header: http.Header{"Cookie": {sessionCookie + "=" + value}}}).leadsTo("/auth/login")
+	}
+}
+
+// TestAttackSessionOfAnotherTenant starts a portal for another tenant with the
+// database and the key of the first: who was in there is nobody here.
+func TestAttackSessionOfAnotherTenant(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t, setup{})
+	b := w.browser()
+	b.signIn(dana)
+	cookie := b.cookie(sessionCookie)
+	w.stop()
+	env := maps.Clone(w.env)
+	env["PORTAL_DATABASE_URL"] = "sqlite:" + w.db
+	again := startPortal(t, env)
+	same := again.browser()
+	same.setCookie(sessionCookie, cookie)
+	same.get("/account").want(http.StatusOK, "Account")
+	again.stop()
+
+	env["PORTAL_ISSUER"] = w.tenant.url + "/2f6d8a10-94c3-4b7e-8e15-0a3c7d91b6e2/v2.0"
+	other := startPortal(t, env).browser()
+	other.setCookie(sessionCookie, cookie)
+	for _, path := range []string{"/account", "/tokens", "/scans", "/account/sessions"} {
+		other.send(visit{to: path}).leadsTo("/auth/login")
+	}
+	if p := other.send(visit{to: "/session"}); p.status != http.StatusUnauthorized {
+		t.Errorf("/session is %d", p.status)
 	}
 }
 

@@ -109,6 +109,18 @@ func (db *DB) DeleteSession(ctx context.Context, id session.ID) (bool, error) {
 	return n > 0, nil
 }
 
+// DeleteSessionOf implements session.Records.
+func (db *DB) DeleteSessionOf(ctx context.Context, person access.PersonID, id session.ID) (bool, error) {
+	n, err := db.exec(ctx, "DELETE FROM sessions WHERE id = $1 AND authority = $2 AND subject = $3", id[:], person.Authority, person.Subject)
+	if err != nil {
+		return false, fmt.Errorf("store: deleting a person's session: %w", err)
+	}
+	if n > 0 {
+		db.remembered.forget(id)
+	}
+	return n > 0, nil
+}
+
 // DeleteSessionsBySID implements session.Records.
 func (db *DB) DeleteSessionsBySID(ctx context.Context, issuer, sid string) ([]session.ID, error) {
 	if sid == "" {

@@ -94,6 +94,7 @@ func TestRecords(t *testing.T, a, b Records) {
 		"a session begins with its tokens or not at all":      beginsWithTokens,
 		"a refused session replaces none":                     refusedReplacesNone,
 		"deleting says whether it was there":                  deleteSession,
+		"a person ends a session of their own alone":          deleteSessionOf,
 		"a sid ends its sessions by sid and session_state":    bySID,
 		"a sid ends the sessions of the issuer named":         bySIDOfIssuer,
 		"an empty sid ends nothing":                           bySIDEmpty,
@@ -247,6 +248,31 @@ func deleteSession(w *world) {
 		}
 	}
 	w.wantLive(recs, false, true)
+}
+
+func deleteSessionOf(w *world) {
+	recs := w.create(w.newRecord(), w.newRecord())
+	w.ok(w.a.SaveTokens(w.Context(), recs[0].ID, newToken("r")))
+	w.wantLive(recs, true, true) // looked up before
+	otherTenant, otherSubject := w.person, w.person
+	otherTenant.Authority += "x"
+	otherSubject.Subject += "x"
+	for _, tt := range []struct {
+		person access.PersonID
+		id     session.ID
+		want   bool
+	}{{otherTenant, recs[0].ID, false}, {otherSubject, recs[0].ID, false}, {access.PersonID{}, recs[0].ID, false},
+		{w.person, w.newRecord().ID, false}, {w.person, recs[0].ID, true}, {w.person, recs[0].ID, false}} {
+		gone, err := w.b.DeleteSessionOf(w.Context(), tt.person, tt.id)
+		w.ok(err)
+		if gone != tt.want {
+			w.Errorf("%v of %v: %v, want %v", tt.id[:2], tt.person, gone, tt.want)
+		}
+	}
+	w.wantLive(recs, false, true)
+	if _, err := w.a.LoadToken(w.Context(), recs[0].ID, "r"); !errors.Is(err, entra.ErrNoToken) {
+		w.Errorf("its token: %v", err)
+	}
 }
 
 // ids are those of the records, in an order of their own.
