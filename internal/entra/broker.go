@@ -19,6 +19,9 @@ import (
 // renewBefore is how long before its end an access token is renewed (entra.md §4.1).
 const renewBefore = 5 * time.Minute
 
+// saveLimit bounds the storing of what a refresh brought.
+const saveLimit = 5 * time.Second
+
 // refreshKey is the name under which a session's refresh token is kept; no
 // resource is called so.
 const refreshKey = ""
@@ -174,11 +177,51 @@ func (b *Broker) Token(ctx context.Context, session SessionID, scopes []string, 
 	if err != nil {
 		return AccessToken{}, err
 	}
-	defer release()
 	if token, ok, err := good(); ok || err != nil {
+		release()
 		return token, err
 	}
-	return b.refresh(ctx, session, scopes)
+	// A provider that rotates has taken back the old refresh token by the time
+	// its answer is on the way, and takes a second use of it for theft. So the
+	// refresh goes on to its own end (tokenTimeout, then saveLimit), whoever
+	// closes the page meanwhile; Wait is for who owns the process.
+	type outcome struct {
+		token AccessToken
+		err   error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		defer release()
+		token, err := b.refresh(context.WithoutCancel(ctx), session, scopes)
+		done <- outcome{token, err}
+	}()
+	select {
+	case o := <-done:
+		return o.token, o.err
+	case <-ctx.Done():
+		return AccessToken{}, transportError(ctx.Err())
+	}
+}
+
+// Wait waits until no refresh is under way, or for the end of ctx. Call it before
+// the records are closed: a refresh token that was not stored is lost.
+func (b *Broker) Wait(ctx context.Context) error {
+	for {
+		b.mu.Lock()
+		var one chan struct{}
+		for _, one = range b.busy {
+			break
+		}
+		b.mu.Unlock()
+		if one == nil {
+			return nil
+		}
+		select {
+		case <-one:
+		case <-ctx.Done():
+			return fmt.Errorf("entra: a refresh is still under way: %w", ctx.Err())
+		}
+	}
 }
 
 // lock waits for its turn in this process, then among the replicas.
@@ -207,12 +250,16 @@ func (b *Broker) lock(ctx context.Context, name string) (func(), error) {
 		select {
 		case <-other:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, transportError(ctx.Err())
 		}
 	}
 }
 
+// refresh asks the provider and stores the answer. ctx must not end with the
+// caller.
 func (b *Broker) refresh(ctx context.Context, session SessionID, scopes []string) (AccessToken, error) {
+	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
+	defer cancel()
 	stored, err := b.records.LoadToken(ctx, session, refreshKey)
 	if errors.Is(err, ErrNoToken) {
 		return AccessToken{}, signInAgain(scopes, "", err)
@@ -242,13 +289,13 @@ func (b *Broker) refresh(ctx context.Context, session SessionID, scopes []string
 	if err != nil {
 		return AccessToken{}, err
 	}
-	// Whatever becomes of the request, a new refresh token must not be lost:
-	// the old one may be void now.
 	token, sealed, err := b.seal(session, TokenKey(scopes), t)
 	if err != nil {
 		return AccessToken{}, err
 	}
-	return token, b.records.SaveTokens(context.WithoutCancel(ctx), session, sealed...)
+	save, cancelSave := context.WithTimeout(context.WithoutCancel(ctx), saveLimit)
+	defer cancelSave()
+	return token, b.records.SaveTokens(save, session, sealed...)
 }
 
 // signInAgain says that the person has to visit the provider, in the words of
