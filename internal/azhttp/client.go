@@ -37,8 +37,8 @@ type TokenSource interface {
 	// Token returns an access token for the scope (RFC 6749 §3.3), valid now.
 	// Its errors reach the caller of the client unchanged.
 	Token(ctx context.Context, scope string) (string, error)
-	// Invalidate says that the service refused this token of that scope: Token
-	// must not return it again.
+	// Invalidate says that the service refused this token of that scope. If Token
+	// returns it again, there is no better one, and the refusal stands.
 	Invalidate(ctx context.Context, scope, token string)
 }
 
@@ -196,11 +196,15 @@ func (c *Client) do(ctx context.Context, source TokenSource, r Request, u *url.U
 			return nil, apperr.From(fmt.Errorf("azhttp: encode body for %s: %w", r.Path, err))
 		}
 	}
-	fresh := false
+	var refused *CallError // with the token before
+	var before string
 	for try := 1; ; {
 		token, err := source.Token(ctx, c.cfg.Scope)
 		if err != nil {
 			return nil, err
+		}
+		if refused != nil && token == before {
+			return nil, c.explain(refused)
 		}
 		res, call := c.send(ctx, r, u, body, token)
 		if call == nil {
@@ -212,11 +216,11 @@ func (c *Client) do(ctx context.Context, source TokenSource, r Request, u *url.U
 		}
 		if call.Status == http.StatusUnauthorized || call.challenge != nil {
 			source.Invalidate(ctx, c.cfg.Scope, token)
-			if call.challenge != nil || fresh {
+			if call.challenge != nil || refused != nil {
 				return nil, c.explain(call)
 			}
-			// RFC 6750 §3.1 invalid_token: a fresh token may do, once.
-			fresh = true
+			// RFC 6750 §3.1 invalid_token: another token may do, once.
+			refused, before = call, token
 			continue
 		}
 		wait, ok := c.wait(ctx, r, call, try)

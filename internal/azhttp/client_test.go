@@ -26,6 +26,7 @@ type tokens struct {
 	n           int
 	scope       string
 	err         error
+	only        bool // there is but one token
 	invalidated []string
 }
 
@@ -39,7 +40,9 @@ func (s *tokens) Token(_ context.Context, scope string) (string, error) {
 func (s *tokens) Invalidate(_ context.Context, _, token string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.n++
+	if !s.only {
+		s.n++
+	}
 	s.invalidated = append(s.invalidated, token)
 }
 
@@ -301,6 +304,15 @@ func TestRefusedTokenIsRenewedOnce(t *testing.T) {
 	_, err := f.get(Repeatable)
 	if want(t, err, apperr.Forbidden, "token_refused"); f.count() != 2 {
 		t.Errorf("%d calls", f.count())
+	}
+}
+
+func TestRefusalStandsWhenThereIsNoOtherToken(t *testing.T) {
+	f := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) })
+	f.tokens.only = true
+	_, err := f.get(Repeatable)
+	if want(t, err, apperr.Forbidden, "token_refused"); f.count() != 1 {
+		t.Errorf("a refused token was sent %d times", f.count())
 	}
 }
 

@@ -17,8 +17,15 @@ type Source struct {
 	person  access.PersonID // when session is zero
 
 	mu      sync.Mutex
-	refused map[string]time.Time // scope → when an API refused its token
+	given   map[string]AccessToken // scope → the token given last
+	refused map[string]time.Time   // scope → when the token was issued that an API refused
 }
+
+// freshFor is how long after its issue a token is not renewed because an API
+// refused it: the next one would be refused as well. A source lives for one page,
+// but the time of issue is kept with the session's token, so that views of a page
+// do not add up to a loop of renewals (AADSTS50196, entra.md §2.7).
+const freshFor = 5 * time.Minute
 
 // SourceOfSession returns a source of one session's tokens.
 func (b *Broker) SourceOfSession(session SessionID) *Source {
@@ -31,7 +38,8 @@ func (b *Broker) SourceOfPerson(person access.PersonID) *Source {
 	return &Source{broker: b, person: person}
 }
 
-// Token returns an access token for a scope, as [Broker.Token] does.
+// Token returns an access token for a scope, as [Broker.Token] does. After
+// Invalidate it is another one, unless the refused one was fresh.
 func (s *Source) Token(ctx context.Context, scope string) (string, error) {
 	s.mu.Lock()
 	newerThan := s.refused[scope]
@@ -43,16 +51,29 @@ func (s *Source) Token(ctx context.Context, scope string) (string, error) {
 	} else {
 		token, err = s.broker.Token(ctx, s.session, []string{scope}, newerThan)
 	}
-	return token.Value, err
-}
-
-// Invalidate says that the API refused the token that Token returned last for
-// the scope: the next one is a new one.
-func (s *Source) Invalidate(_ context.Context, scope, _ string) {
+	if err != nil {
+		return "", err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.given == nil {
+		s.given = make(map[string]AccessToken)
+	}
+	s.given[scope] = token
+	return token.Value, nil
+}
+
+// Invalidate says that the API refused a token that Token returned for the
+// scope. If it was issued in the last five minutes, it stays the one there is.
+func (s *Source) Invalidate(_ context.Context, scope, token string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	given := s.given[scope]
+	if given.Value != token || s.broker.now().Sub(given.IssuedAt) < freshFor {
+		return
+	}
 	if s.refused == nil {
 		s.refused = make(map[string]time.Time)
 	}
-	s.refused[scope] = s.broker.now()
+	s.refused[scope] = given.IssuedAt
 }
