@@ -25,6 +25,9 @@ func (v *visitor) check(what string) {
 		if wide, culprits := v.Overflow(); wide > 0 && looks.Width != 0 {
 			v.t.Errorf("%s (%s) is %d pixels wider than the window of %d: %q", what, v.URL(), wide, looks.Width, culprits)
 		}
+		if spilling := v.Spilling(); len(spilling) > 0 {
+			v.t.Errorf("%s (%s), %+v: does not fit into its box: %q", what, v.URL(), looks, spilling)
+		}
 	}
 	v.Look(chromium.Looks{})
 }

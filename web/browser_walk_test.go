@@ -39,7 +39,7 @@ func walkAsNewcomer(t *testing.T, b *chromium.Browser) {
 	v.Click("button.who")
 	v.Press("Sign out")
 	v.Heading("You are signed out")
-	v.has(".outcomes", "The company sign-in ended its session")
+	v.has(".outcomes", "company sign-in")
 	v.Press("Sign in again")
 	v.Heading("Choose an account")
 	if strings.Contains(v.Text("main"), "Signed in here") {

@@ -67,6 +67,7 @@ func TestChecks(t *testing.T) {
 			"/good": `<!DOCTYPE html><html lang="en"><head><title>Good</title><meta name="viewport" content="width=device-width"></head>
 				<body><main><h1>Good</h1><button onclick="setTimeout(() => this.textContent = 'Later', 200)">Now</button></main></body></html>`,
 			"/bad": `<!DOCTYPE html><html><head><title>Bad</title></head><body><img src="/x.png"><div style="width:3000px">wide</div>
+				<p style="width:20px;overflow:clip">Unbreakable</p><p style="width:20px;overflow:auto">Scrollable</p>
 				<script>console.error('spoken'); nothing()</script></body></html>`,
 			"/script": `<!DOCTYPE html><html lang="en"><title>Script</title><p id="out">off</p><noscript><p id="no">no script</p></noscript>
 				<script>document.getElementById('out').textContent = 'on'</script>`,
@@ -93,6 +94,9 @@ func TestChecks(t *testing.T) {
 		}
 		if wide, _ := tab.Overflow(); wide < 1000 {
 			t.Errorf("a page of 3000 pixels is %d too wide", wide)
+		}
+		if found := tab.Spilling(); len(found) != 1 || !strings.Contains(found[0], "Unbreakable") {
+			t.Errorf("what sticks out of its box is %q", found)
 		}
 		tab.mu.Lock()
 		reports := fmt.Sprint(tab.troubles)

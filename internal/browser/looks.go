@@ -56,6 +56,29 @@ func (tab *Tab) Overflow() (pixels int, culprits []string) {
 	return pixels, culprits
 }
 
+// Spilling returns the texts that stick out of their own box to the right: the
+// box hides the rest, or it runs into the neighbour. Boxes that scroll, and
+// those that end in an ellipsis, are meant to be so.
+func (tab *Tab) Spilling() []string {
+	tab.t.Helper()
+	return Eval[[]string](tab, `(() => {
+		const found = [], texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), range = document.createRange();
+		for (let node; (node = texts.nextNode());) {
+			if (!node.data.trim() || !node.parentElement.checkVisibility() || node.parentElement.closest('script, style, template')) continue;
+			let box, meant = false; // box: the innermost that is not inline
+			for (let el = node.parentElement; el !== document.documentElement && !meant; el = el.parentElement) {
+				const style = getComputedStyle(el);
+				meant = ['auto', 'scroll'].includes(style.overflowX) || style.textOverflow === 'ellipsis' || style.clipPath !== 'none';
+				if (!box && !style.display.startsWith('inline') && style.display !== 'contents') box = el;
+			}
+			range.selectNodeContents(node);
+			const out = Math.max(0, ...[...range.getClientRects()].map((r) => r.right)) - box.getBoundingClientRect().right;
+			if (!meant && out > 1) found.push(node.data.trim().slice(0, 60) + ' in ' + box.outerHTML.slice(0, 80));
+		}
+		return found.slice(0, 5);
+	})()`)
+}
+
 // Picture returns the page as PNG: the window, or the whole page up to a height
 // in pixels.
 func (tab *Tab) Picture(upTo int) []byte {
