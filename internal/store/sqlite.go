@@ -38,6 +38,11 @@ type sqliteDB struct {
 // errOwned says that another process has the database open.
 var errOwned = errors.New("another portal uses this SQLite file; several replicas need PostgreSQL")
 
+// errLinked says that the file has hard links.
+var errLinked = errors.New("the SQLite file has more than one name (hard links); a second portal could open it under another")
+
+// openSQLite opens the file that path leads to, through symbolic links too, for
+// this process alone: its lock stands beside the file itself.
 func openSQLite(path string, log *slog.Logger) (*sqliteDB, error) {
 	if path == "" {
 		return nil, errors.New("store: sqlite: the path is missing")
@@ -54,7 +59,15 @@ func openSQLite(path string, log *slog.Logger) (*sqliteDB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: sqlite: %w", err)
 	}
-	if err := f.Close(); err != nil {
+	info, err := f.Stat()
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, fmt.Errorf("store: sqlite: %w", err)
+	}
+	// Under two names a file would have two locks, and two write-ahead logs.
+	if names(info) > 1 {
+		return nil, fmt.Errorf("store: sqlite: %w", errLinked)
+	}
+	if path, err = filepath.EvalSymlinks(path); err != nil {
 		return nil, fmt.Errorf("store: sqlite: %w", err)
 	}
 	// The system gives the lock back when the process dies, however it dies.

@@ -128,6 +128,49 @@ func TestSQLiteFileBelongsToOnePortal(t *testing.T) {
 	closed(t, openTest(t, databaseURL)) // given back
 }
 
+// TestAttackSQLiteFileUnderAnotherName: two portals on one file would each
+// remember sessions that the other ended.
+func TestAttackSQLiteFileUnderAnotherName(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "real", "portal.db")
+	if err := os.Mkdir(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	link, folder := filepath.Join(dir, "link.db"), filepath.Join(dir, "folder")
+	if err := errors.Join(os.Symlink(file, link), os.Symlink(filepath.Dir(file), folder)); err != nil {
+		t.Fatal(err)
+	}
+	wantOwned := func(paths ...string) {
+		t.Helper()
+		for _, path := range paths {
+			if second, err := Open(t.Context(), "sqlite:"+path, time.Now, slog.New(slog.DiscardHandler)); !errors.Is(err, errOwned) {
+				t.Errorf("a second portal at %s: %v", filepath.Base(path), err)
+				if err == nil {
+					closed(t, second)
+				}
+			}
+		}
+	}
+	db := openTest(t, "sqlite:"+link) // makes the file at the link's other end
+	wantOwned(file, link, filepath.Join(folder, "portal.db"))
+	closed(t, db)
+	db = openTest(t, "sqlite:"+file)
+	wantOwned(link, filepath.Join(folder, "portal.db"))
+	closed(t, db)
+
+	if err := os.Link(file, filepath.Join(dir, "hard.db")); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{file, filepath.Join(dir, "hard.db")} {
+		if db, err := Open(t.Context(), "sqlite:"+path, time.Now, slog.New(slog.DiscardHandler)); !errors.Is(err, errLinked) {
+			t.Errorf("with a hard link, at %s: %v", filepath.Base(path), err)
+			if err == nil {
+				closed(t, db)
+			}
+		}
+	}
+}
+
 func TestPing(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, databaseURL string) {
 		db := openTest(t, databaseURL)
