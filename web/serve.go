@@ -248,6 +248,11 @@ func (p *portal) build(ctx context.Context) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.onStop(func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
+		defer cancel()
+		return broker.Wait(ctx)
+	})
 	parts := handlers.Parts{BaseURL: p.baseURL, Sessions: p.sessions, Provider: p.provider, Broker: broker,
 		SignIn:     p.up.signIn(c.ResponseType, c.RequireMFA),
 		Rules:      access.Rules{AdminRole: c.AdminRole, HelpDeskRole: c.HelpDeskRole},
