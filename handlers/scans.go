@@ -100,9 +100,6 @@ func (s *scans) start(w http.ResponseWriter, r *http.Request, live *session.Sess
 	begun, err := s.service.Request(r.Context(), live.User.ID, s.broker.SourceOfSession(live.ID), chosen, key)
 	s.subscriptions.forget(live.ID)
 	if begun.ID != "" {
-		if err != nil {
-			s.log.WarnContext(r.Context(), "a scan was not taken", "scan", begun.ID, "err", err)
-		}
 		redirect(w, templates.ScanURL(string(begun.ID))) // the page says how it stands
 		return nil
 	}
@@ -130,7 +127,7 @@ func (s *scans) follow(w http.ResponseWriter, r *http.Request, live *session.Ses
 	}
 	if one.Problem.Code != "" {
 		page.Problem = &templates.Problem{Tone: templates.ToneWarning, Title: "This scan met a problem", What: one.Problem.Message,
-			Next: one.Problem.Next, Code: one.Problem.Code}
+			Next: one.Problem.Next, Code: one.Problem.Code, Reference: one.Problem.Reference}
 		if one.State == scan.Waiting {
 			page.Problem.Title = "This scan is waiting for you"
 			login := templates.LoginOptions{ReturnTo: templates.ScanURL(string(one.ID)), LoginHint: live.User.Account}

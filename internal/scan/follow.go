@@ -3,12 +3,14 @@ package scan
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"time"
 
 	"github.com/riverqueue/river"
 
 	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/azts"
+	"azts.internal/portal/internal/reqlog"
 )
 
 // How scans are followed.
@@ -93,6 +95,7 @@ func (s *Service) follow(ctx context.Context, id ID) (time.Duration, error) {
 	if scan.State == Requested && s.now().Sub(scan.RequestedAt) < requestWindow {
 		return askedPause, nil
 	}
+	ctx = reqlog.With(ctx, reqlog.NewID(), netip.Addr{}) // of this look
 	before := scan.fingerprint()
 	pause, lookErr := s.look(ctx, &scan)
 	if stopped(ctx) {
@@ -101,8 +104,8 @@ func (s *Service) follow(ctx context.Context, id ID) (time.Duration, error) {
 	if scan.fingerprint() == before {
 		return pause, nil // nothing to store, and nothing new to log
 	}
-	if lookErr != nil {
-		s.log.WarnContext(ctx, "scan cannot be looked at", "scan", scan.ID, "state", scan.State, "error", lookErr)
+	if lookErr != nil || scan.Problem.Code != "" {
+		s.log.WarnContext(ctx, "scan has a problem", "scan", scan.ID, "state", scan.State, "code", scan.Problem.Code, "error", lookErr)
 	}
 	scan.ChangedAt = s.time()
 	if ctx.Err() != nil {
@@ -126,7 +129,9 @@ type fingerprint struct {
 
 func (s Scan) fingerprint() fingerprint {
 	open, completed, _ := s.Counts()
-	return fingerprint{s.State, s.Problem, open, completed}
+	problem := s.Problem
+	problem.Reference = "" // the same problem keeps the reference of its first log line
+	return fingerprint{s.State, problem, open, completed}
 }
 
 // look asks AzTS about the open parts and moves the scan on. It returns when to
@@ -152,7 +157,7 @@ func (s *Service) look(ctx context.Context, scan *Scan) (time.Duration, error) {
 	open, _, _ := scan.Counts()
 	scan.Problem = Problem{}
 	if open > 0 && err != nil {
-		scan.Problem = problemOf(err)
+		scan.Problem = problemOf(ctx, err)
 	}
 	switch {
 	case open == 0:
@@ -162,7 +167,7 @@ func (s *Service) look(ctx context.Context, scan *Scan) (time.Duration, error) {
 		scan.State = Waiting
 		return max(waitPause, pauseAt(age)), err
 	case age >= TimeLimit:
-		scan.stall(now)
+		scan.stall(ctx, now)
 		return 0, err
 	}
 	scan.State = Running
@@ -212,10 +217,11 @@ func (s *Service) poll(ctx context.Context, scan *Scan, source azts.TokenSource)
 }
 
 // stall ends the scan at its time limit; parts that completed stay so.
-func (s *Scan) stall(now time.Time) {
+func (s *Scan) stall(ctx context.Context, now time.Time) {
 	s.State, s.EndedAt = Stalled, now
 	if s.Problem.Code == "" {
-		s.Problem = Problem{Code: "scan_stalled", Message: "AzTS has not finished this scan in time.", Next: "Start it again, or look at the results later."}
+		s.Problem = Problem{Code: "scan_stalled", Message: "AzTS has not finished this scan in time.", Next: "Start it again, or look at the results later.",
+			Reference: reqlog.ID(ctx)}
 	}
 	for i := range s.Parts {
 		if s.Parts[i].State.open() {

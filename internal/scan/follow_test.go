@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"azts.internal/portal/internal/reqlog"
 	"azts.internal/portal/internal/scan"
 )
 
@@ -305,4 +307,44 @@ func TestStopLeavesTheScanAsItWas(t *testing.T) {
 	if after, err := w.service.Get(t.Context(), ann, s.ID); err != nil || after.Version != s.Version {
 		t.Errorf("%+v, %v", after, err)
 	}
+}
+
+// The reference on the page finds the line in the log, with the cause.
+func TestReferenceOfAProblemIsInTheLog(t *testing.T) {
+	w := newWorld(t)
+	logged := func(s scan.Scan, words string) {
+		t.Helper()
+		ref := s.Problem.Reference
+		for line := range strings.Lines(w.logged()) {
+			if ref != "" && strings.Contains(line, "ref="+ref) && strings.Contains(line, words) && strings.Contains(line, string(s.ID)) {
+				return
+			}
+		}
+		t.Errorf("reference %q of %q leads to no line with %q:\n%s", ref, s.Problem.Code, words, w.logged())
+	}
+	s := w.mustRequest(sub1)
+	w.set(func() {
+		w.refuse = func(rw http.ResponseWriter, _ *http.Request) bool { rw.WriteHeader(418); return true }
+	})
+	s, _ = w.look(s.ID)
+	logged(s, "status 418")
+	first := s.Problem
+	if s, _ = w.look(s.ID); s.Problem != first {
+		t.Errorf("the same problem has another reference: %+v, then %+v", first, s.Problem)
+	}
+	w.set(func() { w.refuse = nil })
+	w.pass(scan.TimeLimit)
+	s, _ = w.look(s.ID)
+	logged(s, "scan_stalled")
+	w.set(func() { w.signedIn = false })
+	s, _ = w.look(w.mustRequest(sub1).ID)
+	logged(s, "no live session")
+	w.set(func() {
+		w.refuse = func(rw http.ResponseWriter, _ *http.Request) bool { rw.WriteHeader(403); return true }
+	})
+	s, err := w.service.Request(reqlog.With(t.Context(), "7K3M9QX2RB41", netip.Addr{}), ann, token{}, []string{sub2}, "")
+	if err == nil || s.State != scan.Failed || s.Problem.Reference != "7K3M9QX2RB41" {
+		t.Errorf("%v, %+v", err, s)
+	}
+	logged(s, "status 403")
 }

@@ -12,6 +12,7 @@ import (
 	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/azts"
+	"azts.internal/portal/internal/reqlog"
 )
 
 // ID names a scan: 128 random bits in 26 lower-case letters and digits.
@@ -96,6 +97,9 @@ type Problem struct {
 	Code    string // of the apperr.Error, empty when there is no problem
 	Message string
 	Next    string
+	// Reference is that of the log lines about it, as in reqlog.ID: of the request
+	// or of the look that met it first.
+	Reference string
 }
 
 // Scan is one request for up to azts.MaxSubscriptions subscriptions.
@@ -176,11 +180,11 @@ func needsOwner(err error) bool {
 	return errors.Is(err, ErrSignedOut) || apperr.IsKind(err, apperr.Unauthenticated) || apperr.IsKind(err, apperr.Expired)
 }
 
-// problemOf returns the words of an error.
-func problemOf(err error) Problem {
+// problemOf returns the words of an error, which is logged with ctx.
+func problemOf(ctx context.Context, err error) Problem {
 	if errors.Is(err, ErrSignedOut) {
-		return Problem{Code: "signed_out", Message: "This scan needs you: you are signed out.", Next: "Sign in to go on."}
+		return Problem{Code: "signed_out", Message: "This scan needs you: you are signed out.", Next: "Sign in to go on.", Reference: reqlog.ID(ctx)}
 	}
 	e := apperr.From(err)
-	return Problem{Code: e.Code, Message: e.Message, Next: e.Next}
+	return Problem{Code: e.Code, Message: e.Message, Next: e.Next, Reference: reqlog.ID(ctx)}
 }

@@ -87,6 +87,9 @@ func (s *Service) Request(ctx context.Context, owner access.PersonID, source azt
 	}
 	save, cancelSave := context.WithTimeout(ctx, saveLimit)
 	defer cancelSave()
+	if err != nil {
+		s.log.WarnContext(ctx, "scan not taken", "scan", scan.ID, "error", err)
+	}
 	saved, saveErr := s.settle(save, scan, outcomes, err)
 	if saveErr != nil {
 		// AzTS has answered; the job will find out what by the summary.
@@ -144,7 +147,7 @@ func ids(parts []Part) []string {
 // scan meanwhile, the answer is put on top of that.
 func (s *Service) settle(ctx context.Context, scan Scan, outcomes []azts.Outcome, callErr error) (Scan, error) {
 	for range 3 {
-		apply(&scan, outcomes, callErr, s.time())
+		apply(ctx, &scan, outcomes, callErr, s.time())
 		saved, err := s.save(ctx, scan)
 		if !errors.Is(err, ErrConflict) {
 			return saved, err
@@ -160,10 +163,10 @@ func (s *Service) settle(ctx context.Context, scan Scan, outcomes []azts.Outcome
 }
 
 // apply puts AzTS's answer into the scan. outcomes are in the order of the parts.
-func apply(scan *Scan, outcomes []azts.Outcome, callErr error, now time.Time) {
+func apply(ctx context.Context, scan *Scan, outcomes []azts.Outcome, callErr error, now time.Time) {
 	scan.ChangedAt = now
 	if callErr != nil {
-		scan.State, scan.EndedAt, scan.Problem = Failed, now, problemOf(callErr)
+		scan.State, scan.EndedAt, scan.Problem = Failed, now, problemOf(ctx, callErr)
 		for i := range scan.Parts {
 			scan.Parts[i].State = PartNotRequested
 		}

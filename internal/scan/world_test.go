@@ -15,6 +15,7 @@ import (
 	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/azhttp"
 	"azts.internal/portal/internal/azts"
+	"azts.internal/portal/internal/reqlog"
 	"azts.internal/portal/internal/scan"
 	"azts.internal/portal/internal/scan/scantest"
 )
@@ -46,6 +47,26 @@ type world struct {
 	refuse   func(w http.ResponseWriter, r *http.Request) bool
 	answer   func() string // of a scan request; "" means all queued
 	signedIn bool
+	log      logBuffer
+}
+
+// logBuffer takes what is logged by any goroutine.
+type logBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+// logged returns the log so far.
+func (w *world) logged() string {
+	w.log.mu.Lock()
+	defer w.log.mu.Unlock()
+	return w.log.text.String()
 }
 
 func newWorld(t *testing.T) *world {
@@ -57,7 +78,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.service, err = scan.New(scan.Config{Records: w.records, AzTS: client, Tokens: w, Log: slog.New(slog.DiscardHandler), Now: w.clock})
+	w.service, err = scan.New(scan.Config{Records: w.records, AzTS: client, Tokens: w, Log: slog.New(reqlog.Handler{Handler: slog.NewTextHandler(&w.log, nil)}), Now: w.clock})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	scanColumns = "id, authority, subject, idempotency_key, state, requested_at, changed_at, ended_at, problem_code, problem_message, problem_next, version"
+	scanColumns = "id, authority, subject, idempotency_key, state, requested_at, changed_at, ended_at, problem_code, problem_message, problem_next, problem_reference, version"
 	partColumns = "scan_id, position, subscription_id, state, scan_request_id, queue_status, message, since, retry_at, completed_at"
 )
 
@@ -18,7 +18,7 @@ func scanScan(r row) (scan.Scan, error) {
 	var s scan.Scan
 	var requested, changed, ended int64
 	err := r.Scan(&s.ID, &s.Owner.Authority, &s.Owner.Subject, &s.Key, &s.State, &requested, &changed, &ended,
-		&s.Problem.Code, &s.Problem.Message, &s.Problem.Next, &s.Version)
+		&s.Problem.Code, &s.Problem.Message, &s.Problem.Next, &s.Problem.Reference, &s.Version)
 	if errors.Is(err, ErrNotFound) {
 		return s, scan.ErrNotFound
 	}
@@ -49,10 +49,10 @@ func scanPart(r row) (part, error) {
 // CreateScan implements scan.Records.
 func (db *DB) CreateScan(ctx context.Context, s scan.Scan, job scan.FollowArgs) (stored scan.Scan, created bool, err error) {
 	err = db.inTx(ctx, func(t tx) error {
-		n, err := t.exec(ctx, "INSERT INTO scans ("+scanColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+		n, err := t.exec(ctx, "INSERT INTO scans ("+scanColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 			ON CONFLICT (authority, subject, idempotency_key) DO NOTHING`,
 			s.ID, s.Owner.Authority, s.Owner.Subject, s.Key, s.State, micros(s.RequestedAt), micros(s.ChangedAt), micros(s.EndedAt),
-			s.Problem.Code, s.Problem.Message, s.Problem.Next, s.Version)
+			s.Problem.Code, s.Problem.Message, s.Problem.Next, s.Problem.Reference, s.Version)
 		if err != nil {
 			return err
 		}
@@ -76,8 +76,9 @@ func (db *DB) CreateScan(ctx context.Context, s scan.Scan, job scan.FollowArgs) 
 func (db *DB) SaveScan(ctx context.Context, s scan.Scan) error {
 	err := db.inTx(ctx, func(t tx) error {
 		n, err := t.exec(ctx, `UPDATE scans SET state = $1, changed_at = $2, ended_at = $3, problem_code = $4, problem_message = $5,
-			problem_next = $6, version = version + 1 WHERE id = $7 AND version = $8`,
-			s.State, micros(s.ChangedAt), micros(s.EndedAt), s.Problem.Code, s.Problem.Message, s.Problem.Next, s.ID, s.Version)
+			problem_next = $6, problem_reference = $7, version = version + 1 WHERE id = $8 AND version = $9`,
+			s.State, micros(s.ChangedAt), micros(s.EndedAt), s.Problem.Code, s.Problem.Message, s.Problem.Next, s.Problem.Reference,
+			s.ID, s.Version)
 		if err != nil {
 			return err
 		}

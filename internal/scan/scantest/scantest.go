@@ -196,7 +196,7 @@ func Records(t *testing.T, records scan.Records, jobs func() int) {
 	changed := first
 	t.Run("a change is stored whole", func(t *testing.T) {
 		changed.State, changed.ChangedAt, changed.EndedAt = scan.Completed, at.Add(time.Hour), at.Add(time.Hour)
-		changed.Problem = scan.Problem{Code: "c", Message: "m", Next: "n"}
+		changed.Problem = scan.Problem{Code: "c", Message: "m", Next: "n", Reference: "r"}
 		changed.Parts = []scan.Part{
 			{SubscriptionID: "sub-b", State: scan.PartCompleted, ScanRequestID: "20260914134045", QueueStatus: "Processing", Message: strings.Repeat("ü<b>'\"", 4000),
 				Since: at, CompletedAt: at.Add(time.Minute)},
