@@ -67,7 +67,7 @@ func (e *events) state(w http.ResponseWriter, r *http.Request, live *session.Ses
 		SignedIn bool      `json:"signedIn"`
 		EndsAt   time.Time `json:"endsAt"`
 		Mark     string    `json:"mark"`
-	}{true, live.EndsAt, mark(live.ID)})
+	}{true, live.EndsAt, mark(live)})
 	return nil
 }
 

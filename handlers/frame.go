@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"log/slog"
 	"net/http"
@@ -34,12 +35,12 @@ const themeCookie = "__Host-theme"
 func (f *frame) page(r *http.Request, title, here string) templates.Page {
 	p := templates.Page{Title: title, Now: f.now(), Path: localPath(r.URL.RequestURI()), Environment: f.environment,
 		Notice: f.notice, Version: f.version, Reference: reqlog.ID(r.Context()), Theme: theme(r)}
-	live, err := f.sessions.Current(r)
+	live, err := f.current(r)
 	if err != nil || live == nil {
 		return p // the page that tells of it needs no person
 	}
 	p.User = &templates.UserMenu{Name: live.User.DisplayName(), Account: live.User.Account, Tenant: live.User.TenantID,
-		SessionEnds: live.EndsAt, SessionMark: mark(live.ID)}
+		SessionEnds: live.EndsAt, SessionMark: mark(live)}
 	nav := []templates.NavItem{{Label: "Overview", URL: templates.HomeURL}}
 	if f.features.AzTS {
 		nav = append(nav, templates.NavItem{Label: "Scans", URL: templates.ScansURL}, templates.NavItem{Label: "Tokens", URL: templates.TokensURL})
@@ -51,9 +52,14 @@ func (f *frame) page(r *http.Request, title, here string) templates.Page {
 	return p
 }
 
-// mark tells sessions apart on a page. It is a part of a hash of a hash of the
-// cookie; it opens nothing.
-func mark(id session.ID) string { return base64.RawURLEncoding.EncodeToString(id[:6]) }
+// mark tells sessions apart on a page, and, after the dot, their people: a page
+// of a session that was replaced learns whether the next is the same person's.
+// Both are parts of hashes: they open nothing and name nobody.
+func mark(live *session.Session) string {
+	person := sha256.Sum256([]byte(live.User.ID.Authority + "\x00" + live.User.ID.Subject))
+	encode := base64.RawURLEncoding.EncodeToString
+	return encode(live.ID[:6]) + "." + encode(person[:6])
+}
 
 func theme(r *http.Request) templates.Theme {
 	if c, err := r.Cookie(themeCookie); err == nil {
@@ -78,6 +84,18 @@ func (f *frame) flash(w http.ResponseWriter, r *http.Request) *templates.Flash {
 	return &templates.Flash{Tone: tone, Text: left.Text}
 }
 
+// pullHeader marks the requests by which an open page keeps itself true.
+const pullHeader = "X-Portal-Pull"
+
+// current returns the session of the request, nil for none. What the person did
+// puts off the end of the session, what an open page asks by itself does not.
+func (f *frame) current(r *http.Request) (*session.Session, error) {
+	if r.Header.Get(pullHeader) != "" {
+		return f.sessions.Peek(r)
+	}
+	return f.sessions.Current(r)
+}
+
 // personal is a handler for somebody who is signed in.
 type personal func(http.ResponseWriter, *http.Request, *session.Session) error
 
@@ -85,7 +103,7 @@ type personal func(http.ResponseWriter, *http.Request, *session.Session) error
 // back to the page they asked for.
 func (f *frame) signedIn(h personal) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		live, err := f.sessions.Current(r)
+		live, err := f.current(r)
 		if err != nil {
 			return err
 		}

@@ -21,7 +21,7 @@ type home struct {
 
 // show is GET /.
 func (h *home) show(w http.ResponseWriter, r *http.Request) error {
-	live, err := h.sessions.Current(r)
+	live, err := h.current(r)
 	if err != nil {
 		return err
 	}

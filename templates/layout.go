@@ -43,9 +43,10 @@ type UserMenu struct {
 	Account     string
 	Tenant      string    // name or id
 	SessionEnds time.Time // the earlier of idle and absolute limit
-	// SessionMark tells sessions apart without naming them, for example a
-	// short hash of the id. A page whose mark differs from the one in
-	// /session's answer belongs to someone who has left. Empty: not compared.
+	// SessionMark tells sessions apart without naming them: short hashes of the
+	// session's id and, after a dot, of the person. A page whose mark differs
+	// from the one in /session's answer belongs to a session that ended; where
+	// the second part is the same, its person has another. Empty: not compared.
 	SessionMark string
 }
 

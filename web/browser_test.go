@@ -30,6 +30,7 @@ func TestBrowser(t *testing.T) {
 		{"newcomer, third-party cookies blocked", walkAsNewcomer, blocking},
 		{"signed out elsewhere", signOutElsewhere, allowing},
 		{"signed out elsewhere, third-party cookies blocked", signOutElsewhere, blocking},
+		{"signed in again elsewhere", signInAgainElsewhere, allowing},
 		{"without scripts", walkWithoutScripts, blocking},
 		{"back button", goBackAfterSignOut, allowing},
 		{"keyboard", walkByKeyboard, allowing},

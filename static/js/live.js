@@ -40,9 +40,7 @@ function open() {
   if (globalThis.BroadcastChannel) {
     channel = new BroadcastChannel(lock);
     channel.onmessage = (e) => {
-      // The tab that leads may belong to an older session than this page:
-      // its end is a reason to look, not a proof.
-      if (e.data.type === 'session-ended') check();
+      if (e.data.type === 'session-ended') doubt();
       else refresh(e.data.id);
     };
   }
@@ -77,7 +75,7 @@ function connect() {
   source.addEventListener('scan', (e) => tell({ type: 'scan', id: JSON.parse(e.data).id }));
   source.addEventListener('session-ended', () => {
     channel?.postMessage({ type: 'session-ended' });
-    ended();
+    doubt();
   });
   source.onerror = () => {
     // The browser tries again by itself unless the server refused.
@@ -93,23 +91,48 @@ function tell(message) {
   refresh(message.id);
 }
 
-// check asks whether the session is still there. No answer proves nothing.
+// doubt follows the end of a session, which proves nothing: the stream may have
+// been of an older one than this page, and a visit to the company sign-in puts a
+// new session in its place, whose cookie may still be on its way.
+async function doubt() {
+  if (await ask() !== 'nobody') return;
+  await new Promise((done) => { setTimeout(done, 1000); });
+  check();
+}
+
+// check asks whether the session is still there.
 async function check() {
-  if (over) return;
+  if (await ask() === 'nobody') ended();
+}
+
+// ask reads who is signed in now: 'nobody' stands for another person as well,
+// and no answer proves nothing. A new session of the same person has other times
+// and tokens than this page shows, so the page is opened again.
+async function ask() {
+  if (over) return '';
   let answer, session;
   try {
     answer = await fetch('/session', { headers: { Accept: 'application/json' }, cache: 'no-store', redirect: 'manual' });
     if (answer.ok) session = await answer.json();
   } catch {
-    return;
+    return '';
   }
+  if (answer.status === 401 || session && !session.signedIn) return 'nobody';
+  if (!session) return '';
   const mark = body.dataset.mark;
-  if (answer.status === 401 || session && (!session.signedIn || mark && session.mark && session.mark !== mark)) ended();
-  else if (session?.endsAt) {
-    ends = Date.parse(session.endsAt);
-    watch();
+  if (mark && session.mark && session.mark !== mark) {
+    if (!person(mark) || person(session.mark) !== person(mark)) return 'nobody';
+    // Not reload(), which would send the form again that this page answers.
+    if (!over) location.replace(here());
+    return '';
   }
+  ends = Date.parse(session.endsAt) || ends;
+  watch();
+  return '';
 }
+
+// person is the part of a mark that two sessions of one person share.
+const person = (mark) => mark.split('.')[1] ?? '';
 
 let asked = 0;
 
@@ -166,12 +189,14 @@ function refresh(id) {
   if (!fetching) pull();
 }
 
+// pull fetches the page anew. Its header says that no person asked: an open page
+// alone must not keep a session alive.
 async function pull() {
   fetching = true;
   while (again && !over) {
     again = false;
     try {
-      const answer = await fetch(here(), { headers: { Accept: 'text/html' }, cache: 'no-store', redirect: 'manual' });
+      const answer = await fetch(here(), { headers: { Accept: 'text/html', 'X-Portal-Pull': '1' }, cache: 'no-store', redirect: 'manual' });
       if (answer.ok) swap(new DOMParser().parseFromString(await answer.text(), 'text/html'));
       else await check();
     } catch { /* offline: the next event tries again */ }
