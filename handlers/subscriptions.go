@@ -21,8 +21,9 @@ const (
 	// listAge is how old a list of subscriptions may be that is shown again:
 	// going back and forth between pages must not ask two services each time.
 	listAge = 20 * time.Second
-	// maxLists bounds how many lists are remembered.
-	maxLists = 256
+	// maxRows bounds the rows of all lists that are remembered together, of some
+	// 400 bytes each; a list counts as one row more than it has.
+	maxRows = 200_000
 )
 
 // estate is what we know of a person's subscriptions.
@@ -45,40 +46,108 @@ type subscriptions struct {
 
 	mu    sync.Mutex
 	lists map[session.ID]estate
+	rows  int // of lists, as maxRows counts them
+	asked map[session.ID]*asking
+}
+
+// asking is one question to the services, for all who wait for its answer.
+type asking struct {
+	done   chan struct{} // closed when answer is there
+	answer estate
+	cut    bool // whoever asked left before the answer came
+	stale  bool // forget was called meanwhile: good for those who waited, no longer
 }
 
 // of returns the subscriptions of the signed-in person. It has no error: what is
-// missing is part of the answer.
+// missing is part of the answer. Of several requests of one session at once one
+// asks and the others wait for it, no longer than their ctx lives.
 func (s *subscriptions) of(ctx context.Context, live *session.Session) estate {
-	s.mu.Lock()
-	known, ok := s.lists[live.ID]
-	s.mu.Unlock()
-	if ok && s.now().Sub(known.asOf) < listAge {
-		return known
+	return s.shared(ctx, live.ID, func() estate { return s.ask(ctx, live) })
+}
+
+func (s *subscriptions) shared(ctx context.Context, id session.ID, ask func() estate) estate {
+	for ctx.Err() == nil {
+		s.mu.Lock()
+		if known, ok := s.lists[id]; ok && s.now().Sub(known.asOf) < listAge {
+			s.mu.Unlock()
+			return known
+		}
+		one := s.asked[id]
+		if one == nil {
+			one = &asking{done: make(chan struct{}), cut: true}
+			if s.asked == nil {
+				s.asked = make(map[session.ID]*asking)
+			}
+			s.asked[id] = one
+			s.mu.Unlock()
+			return s.lead(ctx, id, one, ask)
+		}
+		fresh := !one.stale
+		s.mu.Unlock()
+		select {
+		case <-one.done:
+			// Else ask again: the answer is of before forget, or is only that
+			// somebody else had no time for it.
+			if fresh && !one.cut {
+				return one.answer
+			}
+		case <-ctx.Done():
+		}
 	}
-	e := s.ask(ctx, live)
+	return estate{problem: errListLate.Because(context.Cause(ctx)), paste: true, asOf: s.now()}
+}
+
+var errListLate = apperr.New(apperr.Timeout, "list_late", "Your subscriptions did not arrive in time.").
+	WithNext(apperr.MenderNobody, "Try again in a minute.").WithRetry()
+
+// lead asks for all who wait. They go on whatever happens, also a panic.
+func (s *subscriptions) lead(ctx context.Context, id session.ID, one *asking, ask func() estate) estate {
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.asked, id)
+		close(one.done)
+	}()
+	e := ask()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	e.asOf = s.now()
-	if e.problem == nil && len(e.warnings) == 0 {
-		s.remember(live.ID, e)
+	one.answer, one.cut = e, ctx.Err() != nil
+	if !one.stale && e.problem == nil && len(e.warnings) == 0 {
+		s.remember(id, e)
 	}
 	return e
 }
 
+// weight is how many rows a list counts as.
+func (e estate) weight() int { return len(e.rows) + 1 }
+
+// remember keeps a list; the caller holds mu. What is too old to be shown goes
+// first, and where there is still no room the list is not kept.
 func (s *subscriptions) remember(id session.ID, e estate) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.lists == nil {
-		s.lists = make(map[session.ID]estate)
-	}
-	if len(s.lists) >= maxLists {
+	s.drop(id)
+	if s.rows+e.weight() > maxRows {
 		for old, list := range s.lists {
 			if s.now().Sub(list.asOf) >= listAge {
-				delete(s.lists, old)
+				s.drop(old)
 			}
 		}
 	}
-	if len(s.lists) < maxLists {
-		s.lists[id] = e
+	if s.rows+e.weight() > maxRows {
+		return
+	}
+	if s.lists == nil {
+		s.lists = make(map[session.ID]estate)
+	}
+	s.lists[id] = e
+	s.rows += e.weight()
+}
+
+// drop removes a list, if it is there; the caller holds mu.
+func (s *subscriptions) drop(id session.ID) {
+	if list, ok := s.lists[id]; ok {
+		s.rows -= list.weight()
+		delete(s.lists, id)
 	}
 }
 
@@ -86,7 +155,10 @@ func (s *subscriptions) remember(id session.ID, e estate) {
 func (s *subscriptions) forget(id session.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.lists, id)
+	s.drop(id)
+	if one := s.asked[id]; one != nil {
+		one.stale = true
+	}
 }
 
 func (s *subscriptions) ask(ctx context.Context, live *session.Session) estate {
