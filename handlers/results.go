@@ -16,9 +16,6 @@ import (
 	"azts.internal/portal/templates"
 )
 
-// maxSkip bounds AzTS's skip token in our addresses, in bytes.
-const maxSkip = 1024
-
 // resultsPerPage is AzTS's own page size (azts.md).
 const resultsPerPage = 100
 
@@ -41,7 +38,7 @@ func (s *results) show(w http.ResponseWriter, r *http.Request, live *session.Ses
 	}
 	q := r.URL.Query()
 	skip := q.Get("skip")
-	if len(skip) > maxSkip {
+	if len(skip) > azts.MaxSkipToken {
 		return errBadForm.Becausef("skip token of %d bytes", len(skip))
 	}
 	number, _ := strconv.Atoi(q.Get("page")) // for display only

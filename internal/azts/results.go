@@ -15,8 +15,8 @@ import (
 // MaxResultPages is the most pages that AllResults reads: a million results.
 const MaxResultPages = 10_000
 
-// maxSkipToken is the longest skip token that is sent back, in bytes.
-const maxSkipToken = 8 << 10
+// MaxSkipToken is the longest skip token that is sent back, in bytes.
+const MaxSkipToken = 8 << 10
 
 // ErrResultLoop says that a skip token came twice; a cause, for the log.
 var ErrResultLoop = errors.New("skipToken repeats an earlier page")
@@ -78,7 +78,7 @@ func (c *Client) Results(ctx context.Context, source TokenSource, subscriptionID
 	if err != nil {
 		return ResultPage{}, err
 	}
-	if len(skipToken) > maxSkipToken {
+	if len(skipToken) > MaxSkipToken {
 		return ResultPage{}, apperr.New(apperr.Invalid, "skip_token", "This page of results cannot be asked for.").
 			WithNext(apperr.MenderPerson, "Start from the first page.")
 	}
@@ -111,7 +111,7 @@ func readResultPage(res *azhttp.Response, id string) (ResultPage, error) {
 	if err := res.JSON(&wire); err != nil {
 		return ResultPage{}, err
 	}
-	if len(wire.SkipToken) > maxSkipToken {
+	if len(wire.SkipToken) > MaxSkipToken {
 		return ResultPage{}, res.Malformed(errors.New("skipToken longer than the limit"))
 	}
 	rows, skipped := elements[resultWire](wire.Data)
