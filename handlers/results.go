@@ -157,12 +157,44 @@ func csvRow(v *azts.Result) []string {
 	return row
 }
 
-// formulaSafe puts an apostrophe before a cell that a spreadsheet would take for
-// a formula: whoever names a resource could otherwise run one on the reader's
-// machine. Spreadsheets of some languages read the wide signs like the narrow.
+// formulaSigns are what spreadsheets take for the start of a formula. Those of
+// some languages read the wide signs like the narrow.
+const formulaSigns = "=+-@＝＋－＠"
+
+// formulaSafe puts an apostrophe before whatever a spreadsheet would take for a
+// formula: whoever names a resource could otherwise run one on the reader's
+// machine.
+//
+// A formula begins with the cell, or inside it after a semicolon, a tab or a
+// line end: where Excel's list separator is ";", as in most of Europe, it cuts
+// our lines there and not at our commas, and knows our quotes only where one of
+// its own cells begins. Blanks and quotes may stand before the sign.
 func formulaSafe(cell string) string {
-	if first, _ := utf8.DecodeRuneInString(cell); strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) && cell != "" {
-		return "'" + cell
+	var out strings.Builder
+	kept := 0 // bytes of cell that were copied
+	guard := func(at int) {
+		out.WriteString(cell[kept:at])
+		out.WriteByte('\'')
+		kept = at
 	}
-	return cell
+	if first, _ := utf8.DecodeRuneInString(cell); cell != "" && strings.ContainsRune("\t\r\n", first) {
+		guard(0)
+	}
+	begins := true // a cell may begin here
+	for i, c := range cell {
+		switch {
+		case strings.ContainsRune(";\t\r\n", c):
+			begins = true
+		case begins && strings.ContainsRune(formulaSigns, c):
+			guard(i)
+			begins = false
+		case !strings.ContainsRune(" \u00a0\"", c):
+			begins = false
+		}
+	}
+	if kept == 0 && out.Len() == 0 {
+		return cell
+	}
+	out.WriteString(cell[kept:])
+	return out.String()
 }
