@@ -117,6 +117,7 @@ func (s *scans) follow(w http.ResponseWriter, r *http.Request, live *session.Ses
 	if err != nil {
 		return err
 	}
+	s.subscriptions.since(live.ID, one.EndedAt)
 	names := s.subscriptions.of(ctx, live).names()
 	page := templates.ScanPage{Page: s.page(r, "Scan", templates.ScansURL), ID: string(one.ID), State: stateOf(one),
 		RequestedAt: one.RequestedAt, EndedAt: one.EndedAt, AsOf: s.now()}

@@ -151,6 +151,17 @@ func (s *subscriptions) drop(id session.ID) {
 	}
 }
 
+// since makes the next list a fresh one if the known one is older than a time,
+// such as the end of a scan, whose results it does not count yet.
+func (s *subscriptions) since(id session.ID, t time.Time) {
+	s.mu.Lock()
+	known, ok := s.lists[id]
+	s.mu.Unlock()
+	if ok && known.asOf.Before(t) {
+		s.forget(id)
+	}
+}
+
 // forget makes the next list a fresh one.
 func (s *subscriptions) forget(id session.ID) {
 	s.mu.Lock()

@@ -16,15 +16,10 @@ import (
 )
 
 const (
-	// flowPrefix carries __Secure-, not __Host-, which would want Path=/: there
-	// a page that starts many sign-ins at once would make every page of ours
-	// fail with 431. The price: another host of the same registrable domain can
-	// plant a sign-in that it began itself, so such hosts must be trusted.
-	flowPrefix = "__Secure-flow-"
-	// flowPath holds where flows start and end, and no page that people read.
-	// A flow that starts elsewhere (a token that needs the person) does not see
-	// the others; the next one at /auth/login clears them.
-	flowPath = "/auth"
+	// flowPrefix carries __Host-, so that no other host of the domain can plant a
+	// sign-in that it began itself. Such a cookie goes with every request; that a
+	// page of strangers cannot make many of them is the sign-in handler's care.
+	flowPrefix = "__Host-flow-"
 	// FlowAge is how long a person has to finish at the provider.
 	FlowAge = 10 * time.Minute
 	// maxFlows is how many tabs can be signing in at once; cookies of more
@@ -69,7 +64,7 @@ func flowCookie(state string) string {
 func setFlowCookie(w http.ResponseWriter, name, value string, maxAge int) {
 	// None: the answer comes as a POST from the provider's site, and only
 	// such cookies come along (entra.md §2.4).
-	http.SetCookie(w, &http.Cookie{Name: name, Value: value, Path: flowPath, MaxAge: maxAge,
+	http.SetCookie(w, &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: maxAge,
 		Secure: true, HttpOnly: true, SameSite: http.SameSiteNoneMode})
 }
 

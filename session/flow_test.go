@@ -16,7 +16,7 @@ import (
 	"azts.internal/portal/session"
 )
 
-const flowPrefix = "__Secure-flow-"
+const flowPrefix = "__Host-flow-"
 
 func aFlow() session.Flow {
 	return session.Flow{Purpose: "sign-in", ResponseType: "code id_token", Scopes: []string{"openid", "api://azts/user_impersonation"},
@@ -77,7 +77,7 @@ func TestFlowComesBackOnce(t *testing.T) {
 		t.Fatalf("%d cookies", len(set))
 	}
 	// Only such a cookie comes along with the form of another site.
-	if c := set[0]; c.SameSite != http.SameSiteNoneMode || !c.Secure || !c.HttpOnly || c.Path != "/auth" || c.Domain != "" || c.MaxAge != 600 ||
+	if c := set[0]; c.SameSite != http.SameSiteNoneMode || !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" || c.MaxAge != 600 ||
 		!strings.HasPrefix(c.Name, flowPrefix) {
 		t.Errorf("cookie %+v", c)
 	}
@@ -235,7 +235,7 @@ func TestAttackCookieBomb(t *testing.T) {
 		if n := len(c.Name) + len(c.Value); n >= 2048 {
 			t.Errorf("a return_to of %.12q and %d bytes makes a cookie of %d bytes", returnTo, len(returnTo), n)
 		}
-		if c.Path != "/auth" {
+		if c.Path != "/" {
 			t.Errorf("the cookie goes to %s", c.Path)
 		}
 		want := returnTo

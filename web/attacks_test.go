@@ -127,13 +127,13 @@ func TestAttackOnState(t *testing.T) {
 		first := b.answer(dana)
 		var value string
 		for _, c := range b.jar.cookies {
-			if strings.HasPrefix(c.Name, "__Secure-flow-") {
+			if strings.HasPrefix(c.Name, "__Host-flow-") {
 				value = c.Value
 			}
 		}
 		second := b.answer(dana)
 		for i := range b.jar.cookies {
-			if strings.HasPrefix(b.jar.cookies[i].Name, "__Secure-flow-") {
+			if strings.HasPrefix(b.jar.cookies[i].Name, "__Host-flow-") {
 				b.jar.cookies[i].Value = value
 			}
 		}

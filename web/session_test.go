@@ -27,7 +27,7 @@ func TestCookieAttributes(t *testing.T) {
 		t.Fatalf("no cookie %s among %q", prefix, p.header.Values("Set-Cookie"))
 		return ""
 	}
-	if got, want := attributes(started, "__Secure-flow-"), " Path=/auth; Max-Age=600; HttpOnly; Secure; SameSite=None"; got != want {
+	if got, want := attributes(started, "__Host-flow-"), " Path=/; Max-Age=600; HttpOnly; Secure; SameSite=None"; got != want {
 		t.Errorf("the cookie of a flow has %q, want %q", got, want)
 	}
 	done := w.callback(b, b.answer(dana))
@@ -189,7 +189,7 @@ func TestFourSignInsAtOnce(t *testing.T) {
 	}
 	flows, bytes := 0, 0
 	for _, c := range b.jar.cookies {
-		if strings.HasPrefix(c.Name, "__Secure-flow-") {
+		if strings.HasPrefix(c.Name, "__Host-flow-") {
 			flows++
 			bytes += len(c.Name) + len(c.Value)
 		}
