@@ -64,6 +64,8 @@ type certificate struct {
 	sha1   [20]byte // thumbprints of the DER form
 	sha256 [32]byte
 	key    crypto.PublicKey
+	from   time.Time // when it is valid
+	until  time.Time
 }
 
 // requiredAccess is one line of requiredResourceAccess: the static list of
@@ -172,8 +174,7 @@ func seedApplications(options Options) []*application {
 			preauthorized: map[string][]string{AzureCLIAppID: {"user_impersonation"}, AzPowerShellAppID: {"user_impersonation"}}},
 		{appID: GraphAppID, objectID: graphObjectID, name: "Microsoft Graph", publisher: "Microsoft Services",
 			identifierURIs: []string{GraphAudience}, tokenVersion: 1, scopes: graphScopes(),
-			roles: []appRole{{id: "7ab1d382-f21e-4acd-a863-ba3e13f7da61", value: "Directory.Read.All", name: "Read directory data",
-				description: "Read data in the directory without a signed-in person.", forApps: true}},
+			roles: graphRoles(),
 			preauthorized: map[string][]string{AzureCLIAppID: append([]string{"User.Read"}, openIDScopes...),
 				AzPowerShellAppID: append([]string{"User.Read"}, openIDScopes...)}},
 		{appID: ARMAppID, objectID: armObjectID, name: "Windows Azure Service Management API", publisher: "Microsoft Services",
@@ -187,6 +188,20 @@ func seedApplications(options Options) []*application {
 			scopes: []permissionScope{{id: "f53da476-18e3-4152-8e01-aec403e6edc0", value: "user_impersonation",
 				adminName: "Access Azure Key Vault", adminDescription: "Lets the application use Key Vault as the signed-in person.",
 				userName: "Access Azure Key Vault as you", userDescription: "Lets the application use Key Vault with your rights."}}},
+	}
+}
+
+// graphRoles returns the application permissions of Graph for what an
+// application may do there on its own (entra.md §7.4).
+func graphRoles() []appRole {
+	role := func(id, value, name, description string) appRole {
+		return appRole{id: id, value: value, name: name, description: description + " without a signed-in person.", forApps: true}
+	}
+	return []appRole{
+		role("7ab1d382-f21e-4acd-a863-ba3e13f7da61", "Directory.Read.All", "Read directory data", "Read data in the directory"),
+		role("9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30", "Application.Read.All", "Read applications", "Read registrations"),
+		role("8e8e4742-1d95-4f68-9d56-6ee75648c72a", "DelegatedPermissionGrant.ReadWrite.All", "Manage consent grants", "Read, give and withdraw consent"),
+		role("06b708a9-e830-4db3-a914-8e69da51d44f", "AppRoleAssignment.ReadWrite.All", "Manage app role assignments", "Read, give and withdraw app roles"),
 	}
 }
 
@@ -210,6 +225,11 @@ func graphScopes() []permissionScope {
 		plain("e1fe6dd8-ba31-4d61-89e7-88639da4683d", "User.Read", "Read your profile", "Lets the application read your profile at Microsoft Graph."),
 		admin("06da0dbc-49e2-44d2-8312-53f166ab848a", "Directory.Read.All", "Read directory data", "Lets the application read the directory as you."),
 		admin("c79f8feb-a9db-4090-85f9-90d820caa0eb", "Application.Read.All", "Read applications", "Lets the application read registrations as you."),
+		plain("b340eb25-3456-403f-be2f-af7a0d370277", "User.ReadBasic.All", "Read everybody's basic profile",
+			"Lets the application read names and addresses of everybody in your organization."),
+		admin("a154be20-db9c-4678-8ab7-66f6cc099a59", "User.Read.All", "Read everybody's profile", "Lets the application read all profiles as you."),
+		admin("bc024368-1153-4739-b217-4326f2e966d0", "GroupMember.Read.All", "Read group memberships", "Lets the application read who is in which group as you."),
+		admin("a197cdc4-a8e7-4d49-9d35-4ca7c83887b4", "DelegatedPermissionGrant.Read.All", "Read consent grants", "Lets the application read consent grants as you."),
 		admin("41ce6ca6-6826-4807-84f1-1c82854f7ee5", "DelegatedPermissionGrant.ReadWrite.All", "Manage consent grants",
 			"Lets the application read, give and withdraw consent as you."),
 		admin("84bccea3-f856-4a8a-967b-dbe0a3d53a64", "AppRoleAssignment.ReadWrite.All", "Manage app role assignments",

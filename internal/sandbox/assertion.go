@@ -31,7 +31,8 @@ func (s *Sandbox) RegisterCertificate(clientID string, cert *x509.Certificate) e
 	defer s.mu.Unlock()
 	app.certificates = append(app.certificates, certificate{
 		sha1:   sha1.Sum(cert.Raw), //nolint:gosec // see the import
-		sha256: sha256.Sum256(cert.Raw), key: cert.PublicKey})
+		sha256: sha256.Sum256(cert.Raw), key: cert.PublicKey,
+		from: cert.NotBefore, until: cert.NotAfter})
 	return nil
 }
 
