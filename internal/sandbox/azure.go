@@ -42,7 +42,7 @@ func (a *azure) routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /azts/ComplianceSummary/search", a.complianceSummary)
 	mux.HandleFunc("GET /arm/subscriptions", a.armSubscriptions)
 	mux.HandleFunc("GET /arm/subscriptions/{id}/providers/Microsoft.Authorization/roleAssignments", a.armRoleAssignments)
-	mux.HandleFunc("GET /graph/v1.0/me", a.graphMe)
+	a.graphRoutes(mux)
 }
 
 // bodyLimit is the largest request body that the APIs read, in bytes.

@@ -85,7 +85,7 @@ func (t *tenant) mintIDToken(from idToken) string {
 	if from.code != "" {
 		claims["c_hash"] = leftHalf(from.code)
 	}
-	if roles := p.appRoles[from.app.appID]; len(roles) > 0 && from.auth.tid == TenantID {
+	if roles := t.appRolesOf(p, from.app); len(roles) > 0 && from.auth.tid == TenantID {
 		claims["roles"] = roles
 	}
 	if from.version == 1 {

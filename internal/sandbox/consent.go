@@ -18,6 +18,7 @@ type permissionGrant struct {
 	principalID string // object id of the person; empty: AllPrincipals
 	scopes      []string
 	created     time.Time
+	seq         uint64 // rises with every grant that is made: where a page of a list goes on
 }
 
 // grantID packs the three ids of a grant, so that the same grant has the same
@@ -33,7 +34,7 @@ func (t *tenant) grant(tid string, client, resource *application, principal stri
 	id := grantID(tid, client.objectID, resource.objectID, principal)
 	i := slices.IndexFunc(t.grants, func(g *permissionGrant) bool { return g.id == id })
 	if i < 0 {
-		t.grants = append(t.grants, &permissionGrant{id: id, tid: tid, clientID: client.objectID, resourceID: resource.objectID,
+		t.addGrant(&permissionGrant{id: id, tid: tid, clientID: client.objectID, resourceID: resource.objectID,
 			principalID: principal, created: t.s.now()})
 		i = len(t.grants) - 1
 	}
@@ -42,6 +43,13 @@ func (t *tenant) grant(tid string, client, resource *application, principal stri
 			t.grants[i].scopes = append(t.grants[i].scopes, scope)
 		}
 	}
+}
+
+// addGrant appends a grant that is not there yet. s.mu must be held.
+func (t *tenant) addGrant(g *permissionGrant) {
+	t.lastGrant++
+	g.seq = t.lastGrant
+	t.grants = append(t.grants, g)
 }
 
 // granted returns what a client may do at an API for a person: the union of

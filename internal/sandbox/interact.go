@@ -172,7 +172,7 @@ func (t *tenant) next(in *interaction, browser *browserSession) step {
 	if !known {
 		return step{kind: stepPage, failed: t.fail(50020, p.upn)}
 	}
-	if request.app.assignmentRequired && !slices.Contains(request.app.assigned, p.id) {
+	if request.app.assignmentRequired && !t.isAssigned(request.app, p) {
 		kind := stepPage
 		if silent {
 			kind = stepRefuse

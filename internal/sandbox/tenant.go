@@ -30,7 +30,10 @@ type tenant struct {
 	keys   *keyring
 
 	// All below is guarded by s.mu.
-	grants       []*permissionGrant
+	grants       []*permissionGrant // by rising seq
+	lastGrant    uint64             // seq of the newest grant
+	seeded       seededDirectory
+	withdrawn    map[string]bool // ids of the people's app role assignments that were deleted
 	interactions *shelf[*interaction]
 	sessions     *shelf[*browserSession]
 	codes        *shelf[*authorizationCode]
@@ -48,9 +51,11 @@ func newTenant(s *Sandbox) *tenant {
 		expenses:     newShelf[expensesSession](maxExpenses),
 		// The order of lifetimes is the same in every run.
 		lifetimes: mathrand.New(mathrand.NewPCG(1, 2)),
+		withdrawn: map[string]bool{},
 	}
 	expenses := t.app(ExpensesClientID)
 	t.grant(TenantID, expenses, t.app(GraphAppID), "", expenses.staticScopes(GraphAppID))
+	t.seedGrants(grantsAtStart)
 	return t
 }
 
