@@ -103,7 +103,10 @@ func readResults(b *browser, scan *page) {
 	if n := first.sel("table.results details.opener").Length(); first.status != http.StatusOK || n != 100 {
 		b.t.Fatalf("page 1 of the results is %d with %d rows", first.status, n)
 	}
-	first.has(".strip", "just now") // the figures are of this scan, not of the one before
+	// The figures are of this scan, not of the one before.
+	if got := first.text(".strip"); strings.Contains(got, "hours ago") {
+		b.t.Errorf("the results are summed up as %q", got)
+	}
 	second := b.get(first.one("a[rel=next]").AttrOr("href", ""))
 	if n := second.sel("table.results details.opener").Length(); n != 30 {
 		b.t.Errorf("page 2 has %d rows", n)
