@@ -34,8 +34,8 @@ func newAzure(s *Sandbox) *azure {
 	return a
 }
 
-// routes are named one by one: a subtree such as /azts/ would collide with the
-// tenant's /{tenant}/… patterns.
+// routes mounts the APIs beside the tenant, which has everything that none of
+// them claims.
 func (a *azure) routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /azts/adhocscan/RequestScan", a.requestScan)
 	mux.HandleFunc("POST /azts/adhocscan/subscription/{id}/ControlScanResult", a.controlScanResult)
