@@ -34,7 +34,7 @@ func findProgram() (string, error) {
 			return path, nil
 		}
 	}
-	return "", errors.New("Chromium is missing; .ci/install installs it")
+	return "", errors.New("no Chromium on this machine; .ci/install installs it")
 }
 
 // Options say how a browser differs from a new one.
