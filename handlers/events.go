@@ -61,13 +61,22 @@ func (e *events) enter(id session.ID) (leave func(), ok bool) {
 }
 
 // state is GET /session: is somebody signed in, and until when. It does not
-// count as a request of the person.
-func (e *events) state(w http.ResponseWriter, r *http.Request, live *session.Session) error {
-	writeJSON(w, http.StatusOK, struct {
+// count as a request of the person. That nobody is signed in is an answer, not
+// a failure: browsers show failures to whoever has their console open.
+func (e *events) state(w http.ResponseWriter, r *http.Request) error {
+	live, err := e.sessions.Peek(r)
+	if err != nil {
+		return err
+	}
+	var answer struct {
 		SignedIn bool      `json:"signedIn"`
-		EndsAt   time.Time `json:"endsAt"`
-		Mark     string    `json:"mark"`
-	}{true, live.EndsAt, mark(live)})
+		EndsAt   time.Time `json:"endsAt,omitzero"`
+		Mark     string    `json:"mark,omitempty"`
+	}
+	if live != nil {
+		answer.SignedIn, answer.EndsAt, answer.Mark = true, live.EndsAt, mark(live)
+	}
+	writeJSON(w, http.StatusOK, answer)
 	return nil
 }
 

@@ -122,8 +122,8 @@ func (f *frame) signedIn(h personal) handler {
 	}
 }
 
-// stillSignedIn guards what open pages ask by themselves: it leads nowhere and
-// does not put off the end of the session.
+// stillSignedIn guards the stream that open pages read: it leads nowhere and does
+// not put off the end of the session. 204 tells an EventSource not to come back.
 func (f *frame) stillSignedIn(h personal) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		live, err := f.sessions.Peek(r)
@@ -131,7 +131,9 @@ func (f *frame) stillSignedIn(h personal) handler {
 			return err
 		}
 		if live == nil {
-			return signedOutJSON(w)
+			w.Header().Set("Cache-Control", "no-store")
+			w.WriteHeader(http.StatusNoContent)
+			return nil
 		}
 		return h(w, r, live)
 	}

@@ -86,6 +86,7 @@ func New(p Parts) (http.Handler, error) {
 	anyone("GET /auth/frontchannel-logout", out.frontChannel)
 	mux.Handle("POST /auth/backchannel-logout", limitBody(maxLogoutForm, f.serve(out.backChannel)))
 	anyone("POST /account/theme", me.setTheme)
+	anyone("GET /session", live.state)
 	anyone("GET /healthz", machine.alive)
 	anyone("GET /readyz", machine.ready)
 	mux.Handle("GET /static/", static.Handler())
@@ -94,7 +95,6 @@ func New(p Parts) (http.Handler, error) {
 	person("GET /account", me.show)
 	person("GET /account/sessions", me.sessionsList)
 	person("POST /account/sessions/end", out.endOther)
-	openPage("GET /session", live.state)
 	openPage("GET /events", noHead(live.stream))
 	if p.AzTS != nil {
 		mine := &subscriptions{frame: f, azts: p.AzTS, arm: p.ARM, broker: p.Broker, scans: p.Scans}

@@ -117,8 +117,8 @@ async function ask() {
   } catch {
     return '';
   }
-  if (answer.status === 401 || session && !session.signedIn) return 'nobody';
   if (!session) return '';
+  if (!session.signedIn) return 'nobody';
   const mark = body.dataset.mark;
   if (mark && session.mark && session.mark !== mark) {
     if (!person(mark) || person(session.mark) !== person(mark)) return 'nobody';
