@@ -13,7 +13,7 @@ import (
 )
 
 // maxClaims is how many people's claims are kept rendered, of some 7 KB each.
-const maxClaims = 512
+const maxClaims = 128
 
 // account is the area of who am I.
 type account struct {

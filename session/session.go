@@ -202,7 +202,7 @@ func (s *Store) open(ctx context.Context, id ID) (*Session, error) {
 }
 
 // maxOpened is how many contents are kept open; of some 3 KB each.
-const maxOpened = 2048
+const maxOpened = 256
 
 // contents remembers unsealed contents. Whether a session lives is always the
 // database's to say; what it holds never changes once it has begun.

@@ -15,9 +15,9 @@ import (
 )
 
 // gcPercent trades memory for time: what lives is some ten megabytes, so the
-// heap may well grow to five times that between two collections. GOGC and
+// heap may well grow to four times that between two collections. GOGC and
 // GOMEMLIMIT in the environment win.
-const gcPercent = 400
+const gcPercent = 300
 
 func main() {
 	if os.Getenv("GOGC") == "" {

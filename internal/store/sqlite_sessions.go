@@ -9,7 +9,7 @@ import (
 )
 
 // maxRemembered is how many session rows are remembered, of some 3 KB each.
-const maxRemembered = 2048
+const maxRemembered = 256
 
 // sessionCache remembers session rows of a SQLite database, which belongs to
 // this process alone (it holds a lock on the file): whatever ends a session passes through here
