@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/azts"
@@ -124,7 +125,7 @@ func (s *scans) follow(w http.ResponseWriter, r *http.Request, live *session.Ses
 	page.Flash = s.flash(w, r)
 	for _, part := range one.Parts {
 		page.RequestID = cmp.Or(page.RequestID, part.ScanRequestID)
-		page.Targets = append(page.Targets, target(one, part, names[part.SubscriptionID]))
+		page.Targets = append(page.Targets, target(one, part, names[part.SubscriptionID], s.now()))
 	}
 	if one.Problem.Code != "" {
 		page.Problem = &templates.Problem{Tone: templates.ToneWarning, Title: "This scan met a problem", What: one.Problem.Message,
@@ -202,13 +203,16 @@ var outcomes = map[scan.PartState]outcome{
 	scan.PartNoAnswer: {templates.ScanRefused, "AzTS said nothing about it.", "Scan it again."},
 }
 
-func target(one scan.Scan, part scan.Part, name string) templates.ScanTarget {
+func target(one scan.Scan, part scan.Part, name string, now time.Time) templates.ScanTarget {
 	say, ok := outcomes[part.State]
 	if !ok {
 		say = outcome{state: templates.ScanState(part.State)}
 	}
 	t := templates.ScanTarget{SubscriptionID: part.SubscriptionID, SubscriptionName: name, State: say.state, Reason: say.reason, Next: say.next,
 		EndedAt: part.CompletedAt}
+	if t.EndedAt.After(now) {
+		t.EndedAt = now // by AzTS's clock, which may be ahead of ours
+	}
 	if one.State == scan.Waiting && say.state == templates.ScanRunning {
 		t.State, t.Reason = templates.ScanWaiting, "It goes on once you have signed in."
 	}

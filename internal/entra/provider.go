@@ -1,7 +1,6 @@
 package entra
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -270,17 +269,4 @@ func IsGUID(s string) bool {
 		}
 	}
 	return true
-}
-
-// ResourceOf returns the resource a scope belongs to: what stands before its
-// last slash, such as "api://b1d0…" of "api://b1d0…/user_impersonation". The
-// OpenID scopes belong to none.
-func ResourceOf(scope string) string {
-	i := strings.LastIndexByte(scope, '/')
-	return scope[:max(i, 0)]
-}
-
-// CompareScopes orders scopes by resource, then by name.
-func CompareScopes(a, b string) int {
-	return cmp.Or(cmp.Compare(ResourceOf(a), ResourceOf(b)), cmp.Compare(a, b))
 }
