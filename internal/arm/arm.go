@@ -1,8 +1,9 @@
 // Package arm owns the reads of Azure Resource Manager that the portal needs
-// (entra.md §8): the subscriptions that the signed-in person can see.
+// (entra.md §8): the subscriptions that the signed-in person can see, and the
+// roles that they have or may activate there. It writes nothing.
 //
-// The invariant its users rely on: subscription ids are in lower case, each
-// appears once, and a list comes back whole or not at all.
+// The invariant its users rely on: ids of subscriptions and role definitions are
+// in lower case, each thing appears once, and a list comes back whole or not at all.
 package arm
 
 import (
