@@ -147,7 +147,7 @@ func (w *tenant) signIn(oid string) *person {
 		w.t.Fatalf("no page to choose an account: %v %s", err, body)
 	}
 	form := url.Values{"interaction": {string(found[1])}, "action": {"account"}, "account": {oid}}
-	if res, err = browser.PostForm(w.url+"/interact", form); err != nil {
+	if res, err = browser.PostForm(w.url+"/sandbox/sign-in", form); err != nil {
 		w.t.Fatal(err)
 	}
 	res.Body.Close()
@@ -335,7 +335,7 @@ func TestWhatAnAPIAndARegistrationHold(t *testing.T) {
 
 func TestNamesComeInBatches(t *testing.T) {
 	w := serve(t)
-	w.SeedGrants(100_000) // 2,500 people
+	w.SeedGrants(44_000) // 1,100 people
 	ada, ctx := w.signIn(sandbox.AdaID), t.Context()
 	grants, err := w.GrantsOnResource(ctx, ada, aztsObject)
 	if err != nil {
@@ -350,7 +350,7 @@ func TestNamesComeInBatches(t *testing.T) {
 		}
 	}
 	names, err := w.Names(ctx, ada, append(ids, "not an id", "00000000-0000-4000-8000-000000000000"))
-	if err != nil || len(people) < 2000 || len(names) < len(people) {
+	if err != nil || len(people) < 1000 || len(names) < len(people) {
 		t.Fatalf("%d names for %d people, %v", len(names), len(people), err)
 	}
 	for id := range people {
@@ -422,7 +422,6 @@ func TestEmployeesAreRefused(t *testing.T) {
 		},
 		"withdraw": func() error { return w.DeleteAppRoleAssignment(ctx, dana, aztsObject, "AbC_-9") },
 	} {
-		wantCode(t, call(), apperr.Forbidden, graph.CodeDenied)
-		_ = name
+		t.Run(name, func(t *testing.T) { wantCode(t, call(), apperr.Forbidden, graph.CodeDenied) })
 	}
 }
