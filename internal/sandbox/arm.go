@@ -16,6 +16,7 @@ var _ = declare("Azure Resource Manager",
 	faultSpec{name: "arm.500", does: "Calls answer 500."},
 	faultSpec{name: "arm.403", does: "Calls answer 403 AuthorizationFailed."},
 	faultSpec{name: "arm.429", does: "Calls answer 429 with Retry-After.", value: "Retry-After: seconds or an HTTP date; 5 if empty"},
+	faultSpec{name: "arm.no_pim", does: "Roles that may be activated are refused: the tenant has no licence for it."},
 	faultSpec{name: "arm.foreign_next_link", does: "nextLink leads to another host.", value: "its origin; https://attacker.example if empty"},
 )
 
@@ -218,7 +219,7 @@ func parseRoleFilter(text string) (roleFilter, bool) {
 
 func (f roleFilter) admits(x assignment) bool {
 	switch {
-	case f.atScope && x.group:
+	case f.atScope && x.at == onGroup:
 		return false
 	case f.principal != "":
 		return x.principal == f.principal
@@ -256,15 +257,19 @@ func (a *azure) armRoleAssignments(w http.ResponseWriter, r *http.Request) {
 		if !filter.admits(x) {
 			continue
 		}
-		at := scope
-		if x.group {
-			at += "/resourceGroups/" + run{sub: sub}.firstGroup()
-		}
+		at, definitions := scope, scope
 		name := guid(mix(sub.seed, 50, uint64(i)), mix(sub.seed, 51, mixString(x.principal)))
+		switch x.at {
+		case onGroup:
+			at += "/resourceGroups/" + run{sub: sub}.firstGroup()
+		case onManagement: // one assignment, however many subscriptions it reaches
+			at, definitions = managementScope, ""
+			name = guid(mixString(x.principal), mixString(x.role))
+		}
 		created := x.created.Format("2006-01-02T15:04:05.0000000Z")
 		list = append(list, roleAssignment{
 			Properties: roleAssignmentProperties{
-				RoleDefinitionID: scope + "/providers/Microsoft.Authorization/roleDefinitions/" + x.role,
+				RoleDefinitionID: definitions + roleDefinitions + x.role,
 				PrincipalID:      x.principal, PrincipalType: x.kind, Scope: at,
 				CreatedOn: created, UpdatedOn: created, CreatedBy: AdaID, UpdatedBy: AdaID,
 			},

@@ -117,6 +117,10 @@ func TestWhoMayScanWhat(t *testing.T) {
 		{"Ansel, User Access Administrator", AnselID, 0, accessNone},
 		{"scan-bot", scriptObjectID, 0, accessSubscription},
 		{"scan-bot elsewhere", scriptObjectID, 2, accessNone},
+		{"Maja from a management group", MajaID, 1, accessSubscription},
+		{"Theo through a group", TheoID, 2, accessSubscription},
+		{"Pia before she activates", PiaID, 3, accessNone},
+		{"Oskar, whom AzTS does not know", OskarID, 10, accessNone},
 		{"nobody", "", 0, accessNone},
 	} {
 		if got := a.access(test.oid, a.subscriptions[test.sub]); got != test.want {

@@ -42,6 +42,9 @@ func (a *azure) routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /azts/ComplianceSummary/search", a.complianceSummary)
 	mux.HandleFunc("GET /arm/subscriptions", a.armSubscriptions)
 	mux.HandleFunc("GET /arm/subscriptions/{id}/providers/Microsoft.Authorization/roleAssignments", a.armRoleAssignments)
+	mux.HandleFunc("GET /arm/subscriptions/{id}/providers/Microsoft.Authorization/roleDefinitions/{role}", a.armRoleDefinition)
+	mux.HandleFunc("GET /arm/subscriptions/{id}/providers/Microsoft.Authorization/roleEligibilityScheduleInstances", a.armEligibilities)
+	mux.HandleFunc("GET /arm/providers/Microsoft.Authorization/roleEligibilityScheduleInstances", a.armEligibilities)
 	a.graphRoutes(mux)
 }
 

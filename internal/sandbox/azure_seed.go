@@ -93,6 +93,7 @@ const (
 	roleSecurityAdmin  = "fb1c8493-542b-48eb-b624-b4c8fea62acd"
 	roleReader         = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 	roleUserAccess     = "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"
+	roleAuditor        = "5b1d7c90-6e24-4f83-a1b5-0c9d8e7f6a52" // Contoso's own
 )
 
 // acceptedByAzTS are the roles that let a principal scan and read (azts.md).
@@ -105,16 +106,26 @@ const (
 )
 
 // membersOf lists the people that a role given to a group reaches.
-var membersOf = map[string][]string{platformGroupID: {AdaID}, paymentsGroupID: {DanaID}}
+var membersOf = map[string][]string{platformGroupID: {AdaID}, paymentsGroupID: {DanaID, TheoID}}
 
 // assignment is one role assignment, direct or to a group.
 type assignment struct {
 	principal string // object id
 	kind      string // User, Group or ServicePrincipal
 	role      string
-	group     bool // on the subscription's first resource group only
+	at        roleScope
 	created   time.Time
+	unseen    bool // AzTS does not know it, however old it is
 }
+
+// roleScope is where a role was given, as seen from a subscription.
+type roleScope int
+
+const (
+	onSubscription roleScope = iota
+	onGroup                  // its first resource group only
+	onManagement             // the management group above it
+)
 
 // assignments returns the role assignments at and below a subscription. They
 // repeat every twelve subscriptions, so that each sample person meets the same
@@ -122,15 +133,18 @@ type assignment struct {
 func (a *azure) assignments(sub subscription) []assignment {
 	old := a.start.Add(-time.Duration(40+mix(sub.seed, 5)%400) * 24 * time.Hour)
 	fresh := a.start.Add(-3 * time.Hour)
-	user := func(id, role string) assignment { return assignment{id, "User", role, false, old} }
-	onGroup := func(id, role string) assignment { return assignment{id, "User", role, true, old} }
+	role := func(id, kind, role string, at roleScope, since time.Time) assignment {
+		return assignment{principal: id, kind: kind, role: role, at: at, created: since}
+	}
+	user := func(id, r string) assignment { return role(id, "User", r, onSubscription, old) }
+	part := func(id, r string) assignment { return role(id, "User", r, onGroup, old) }
 	list := []assignment{
-		{platformGroupID, "Group", roleOwner, false, old},
+		role(platformGroupID, "Group", roleOwner, onSubscription, old),
 		user(AnselID, roleUserAccess),
 		user(TomasID, roleContributor),
 	}
 	if sub.index%3 != 2 {
-		list = append(list, assignment{scriptObjectID, "ServicePrincipal", roleSecurityReader, false, old})
+		list = append(list, role(scriptObjectID, "ServicePrincipal", roleSecurityReader, onSubscription, old))
 	}
 	if sub.index%4 == 0 {
 		list = append(list, user(HugoID, roleSecurityReader))
@@ -140,27 +154,32 @@ func (a *azure) assignments(sub subscription) []assignment {
 	}
 	switch sub.index % 12 {
 	case 0:
-		list = append(list, user(DanaID, roleSecurityReader), user(RenaID, roleReader), onGroup(GinaID, roleContributor))
+		list = append(list, user(DanaID, roleSecurityReader), user(RenaID, roleReader), part(GinaID, roleContributor))
 	case 1:
-		list = append(list, user(DanaID, roleContributor), onGroup(RaviID, roleContributor), user(RenaID, roleReader))
+		list = append(list, user(DanaID, roleContributor), part(RaviID, roleContributor), user(RenaID, roleReader), user(RenaID, roleAuditor),
+			role(MajaID, "User", roleSecurityReader, onManagement, a.managedSince()))
 	case 2:
-		list = append(list, assignment{paymentsGroupID, "Group", roleOwner, false, old}, assignment{FayeID, "User", roleSecurityReader, false, fresh})
+		list = append(list, role(paymentsGroupID, "Group", roleOwner, onSubscription, old), role(FayeID, "User", roleSecurityReader, onSubscription, fresh),
+			role(MajaID, "User", roleSecurityReader, onManagement, a.managedSince()))
 	case 3, 7:
-		list = append(list, user(DanaID, roleSecurityReader))
+		list = append(list, user(DanaID, roleSecurityReader), user(PiaID, roleReader))
 	case 4:
-		list = append(list, onGroup(DanaID, roleContributor))
+		list = append(list, part(DanaID, roleContributor))
 	case 5:
 		list = append(list, user(DanaID, roleSecurityAdmin))
 	case 6:
-		list = append(list, assignment{DanaID, "User", roleSecurityReader, false, fresh})
+		list = append(list, role(DanaID, "User", roleSecurityReader, onSubscription, fresh))
 	case 8:
 		list = append(list, user(DanaID, roleReader))
 	case 9:
 		list = append(list, user(DanaID, roleOwner), user(LarsID, roleContributor), user(EdithID, roleContributor))
 	case 10:
 		// Nothing for Dana: the subscription is there and is none of her business.
+		unseen := user(OskarID, roleContributor)
+		unseen.unseen = true
+		list = append(list, unseen)
 	case 11:
-		list = append(list, assignment{paymentsGroupID, "Group", roleContributor, false, old})
+		list = append(list, role(paymentsGroupID, "Group", roleContributor, onSubscription, old))
 	}
 	return list
 }
@@ -208,10 +227,10 @@ const rbacAge = 24 * time.Hour
 func (a *azure) access(principal string, sub subscription) access {
 	now, best := a.s.now(), accessNone
 	for _, x := range a.assignments(sub) {
-		if !acceptedByAzTS[x.role] || !x.reaches(principal) || now.Sub(x.created) < rbacAge {
+		if x.unseen || !acceptedByAzTS[x.role] || !x.reaches(principal) || now.Sub(x.created) < rbacAge {
 			continue
 		}
-		if !x.group {
+		if x.at != onGroup {
 			return accessSubscription
 		}
 		best = accessGroup

@@ -20,6 +20,11 @@ const (
 	LarsID  = "c70925db-3e6f-4418-a9c2-d58b47f61a3c" // locked out
 	EdithID = "d81a36ec-4f70-4529-bad3-e69c58072b4d" // password expired
 	TomasID = "e92b47fd-5081-463a-8be4-f7ad69183c5e" // in more than 200 groups
+	MajaID  = "0a4d691f-7b2e-4c38-9f61-d5a0b7c8e312" // role on a management group
+	TheoID  = "1b5e7a20-8c3f-4d49-a072-e6b1c8d9f423" // role through a group
+	PiaID   = "2c6f8b31-9d40-4e5a-b183-f7c2d9ea0534" // may activate roles (PIM), has not
+	OskarID = "3d709c42-ae51-4f6b-8294-08d3eafb1645" // good role that AzTS does not know
+	InesID  = "4e81ad53-bf62-4a7c-93a5-19e4fb0c2756" // Directory Readers: may read consent
 	FelixID = "fa3c580e-6192-474b-9cf5-08be7a294d6f" // lives at Fabrikam, unknown at Contoso
 )
 
@@ -175,6 +180,16 @@ func seedPeople() []*person {
 			description: "Has a role on a single resource group."},
 		{id: FayeID, given: "Faye", family: "Nakamura", upn: "faye@contoso.com",
 			description: "Got her role today; AzTS learns of it within 24 hours."},
+		{id: MajaID, given: "Maja", family: "Berglund", upn: "maja@contoso.com",
+			description: "Her role is inherited from a management group."},
+		{id: TheoID, given: "Theo", family: "Castellan", upn: "theo@contoso.com",
+			description: "Has his roles through a group."},
+		{id: PiaID, given: "Pia", family: "Vestergaard", upn: "pia@contoso.com",
+			description: "Has roles to activate (PIM), and Reader until she does."},
+		{id: OskarID, given: "Oskar", family: "Njoroge", upn: "oskar@contoso.com",
+			description: "Contributor for long on a subscription that AzTS does not know."},
+		{id: InesID, given: "Ines", family: "Falk", upn: "ines@contoso.com",
+			description: "Directory Readers: may read what she consented to, and give it back.", directoryRoles: []string{roleDirectoryReaders}},
 		{id: GraceID, given: "Grace", family: "Ortmann", upn: "grace@contoso.com",
 			description: "Global Reader: may read every consent grant.", directoryRoles: []string{roleGlobalReader}},
 		{id: AnselID, given: "Ansel", family: "Dubois", upn: "ansel@contoso.com",
