@@ -90,6 +90,7 @@ type application struct {
 	logoutURL          string   // front-channel logout; empty: none
 	secrets            []secret
 	certificates       []certificate
+	federated          []federatedCredential
 	public             bool // has no secret and may use public-client flows
 	multiTenant        bool
 	disabled           bool
@@ -148,7 +149,9 @@ func seedApplications(options Options) []*application {
 		{appID: ScriptClientID, objectID: scriptObjectID, name: "scan-bot", publisher: "Contoso",
 			redirectURIs: []string{"https://localhost"},
 			secrets: []secret{{value: ScriptClientSecret},
-				{value: "sandbox-expired-secret", expires: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)}},
+				{value: ScriptExpiredSecret, expires: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)}},
+			federated: []federatedCredential{
+				{issuer: options.Origin + "/federated", subject: FederatedSubject, audience: FederatedAudience}},
 			required: []requiredAccess{{resource: AzTSAppID, roles: []string{"Scan.Request"}}}},
 		{appID: ExpensesClientID, objectID: "d3a9f1c6-2e70-4b85-b4d8-9f602c17ae35", name: "Expenses", publisher: "Contoso", homePage: expenses,
 			redirectURIs:   []string{expenses + "/callback", expenses},

@@ -37,7 +37,8 @@ func (s *Sandbox) RegisterCertificate(clientID string, cert *x509.Certificate) e
 }
 
 // checkAssertion verifies a client assertion that a registered certificate
-// signed (entra.md §4.4).
+// signed, or the token of an issuer that a federated credential names
+// (entra.md §4.4).
 func (t *tenant) checkAssertion(request *tokenRequest, assertion string) *protocolError {
 	if request.form.Get("client_assertion_type") != assertionType {
 		return t.fail(900144, "client_assertion_type")
@@ -45,6 +46,9 @@ func (t *tenant) checkAssertion(request *tokenRequest, assertion string) *protoc
 	parsed, err := jose.ParseSignedCompact(assertion, []jose.SignatureAlgorithm{jose.PS256, jose.RS256})
 	if err != nil {
 		return t.fail(50027, "it does not parse, or its algorithm is neither PS256 nor RS256")
+	}
+	if foreignAssertion(parsed, request.app) {
+		return t.checkFederated(request.app, parsed)
 	}
 	known := t.certificateOf(request.app, parsed.Signatures[0].Header)
 	if known == nil {

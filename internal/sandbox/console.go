@@ -31,12 +31,14 @@ const maxConsoleSessions = 100
 func (t *tenant) serveConsole(w http.ResponseWriter, _ *http.Request) {
 	shown := struct {
 		TenantID, Portal, Key string
+		Secret, Expired       string // of scan-bot
 		On                    int
 		Areas                 []consoleArea
 		People                []Person
 		Apps                  []consoleApp
 		Sessions              []consoleSession
-	}{TenantID: TenantID, Portal: t.s.options.PortalURL + "/", Key: t.keys.signing().kid, People: t.s.People(), Sessions: t.liveSessions()}
+	}{TenantID: TenantID, Portal: t.s.options.PortalURL + "/", Key: t.keys.signing().kid,
+		Secret: ScriptClientSecret, Expired: ScriptExpiredSecret, People: t.s.People(), Sessions: t.liveSessions()}
 	for _, fault := range t.s.faults.List() {
 		if fault.On {
 			shown.On++

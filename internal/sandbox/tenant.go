@@ -29,6 +29,8 @@ type tenant struct {
 	apps   []*application // the list never changes; certificates and assignedApps do, under s.mu
 	keys   *keyring
 
+	outsider *outsider
+
 	// All below is guarded by s.mu.
 	grants       []*permissionGrant // by rising seq
 	lastGrant    uint64             // seq of the newest grant
@@ -43,7 +45,7 @@ type tenant struct {
 }
 
 func newTenant(s *Sandbox) *tenant {
-	t := &tenant{s: s, people: seedPeople(), apps: seedApplications(s.options), keys: newKeyring(s.now),
+	t := &tenant{s: s, people: seedPeople(), apps: seedApplications(s.options), keys: newKeyring(s.now), outsider: newOutsider(s),
 		interactions: newShelf[*interaction](maxInteractions),
 		sessions:     newShelf[*browserSession](maxSessions),
 		codes:        newShelf[*authorizationCode](maxCodes),
@@ -93,6 +95,8 @@ func (t *tenant) routes(mux *http.ServeMux) {
 	mux.Handle("POST /sandbox/faults", form(t.serveFaultSwitch))
 	mux.Handle("POST /sandbox/keys", form(t.serveRotate))
 	mux.Handle("GET /{$}", http.RedirectHandler("/sandbox", http.StatusSeeOther))
+	t.outsiderRoutes(mux)
+	t.identityRoutes(mux)
 	t.expensesRoutes(mux, form)
 }
 
