@@ -38,6 +38,7 @@ var directions = map[string]rule{
 	"internal/azts":            {only: []string{"internal/azhttp", "internal/apperr"}},
 	"internal/browser":         {only: []string{}},
 	"internal/config":          {only: []string{}},
+	"internal/consent":         {only: []string{"internal/access", "internal/apperr", "internal/graph"}},
 	"internal/entra":           {only: []string{"internal/access", "internal/apperr", "internal/seal"}},
 	"internal/foreign":         {only: []string{}},
 	"internal/graph":           {only: []string{"internal/azhttp", "internal/apperr"}},
@@ -46,8 +47,8 @@ var directions = map[string]rule{
 	"internal/scan":            {only: []string{"internal/access", "internal/apperr", "internal/azts", "internal/reqlog"}},
 	"internal/scan/scantest":   {only: []string{"internal/access", "internal/scan"}},
 	"internal/seal":            {only: []string{}},
-	"internal/store":           {only: []string{"internal/access", "internal/apperr", "internal/entra", "internal/scan", "session"}},
-	"internal/store/storetest": {only: []string{"internal/access", "internal/entra", "session"}},
+	"internal/store":           {only: []string{"internal/access", "internal/apperr", "internal/consent", "internal/entra", "internal/scan", "session"}},
+	"internal/store/storetest": {only: []string{"internal/access", "internal/consent", "internal/entra", "session"}},
 }
 
 // owners are the packages that may use a library: a change of library then is a

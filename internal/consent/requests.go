@@ -1,0 +1,247 @@
+package consent
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"azts.internal/portal/internal/access"
+	"azts.internal/portal/internal/apperr"
+)
+
+// Limits of requests.
+const (
+	MaxPending = 20   // requests of one person that wait
+	MaxListed  = 500  // requests in one list
+	MaxReason  = 500  // characters of a reason, and of the sentence of a refusal
+	minReason  = 3    // characters; a blank or a dot is no reason
+	maxScope   = 512  // bytes of a scope with its API
+	maxStored  = 1024 // bytes of a name or an account that is stored
+)
+
+// State is where a request stands.
+type State string
+
+// The states of a request.
+const (
+	Pending  State = "pending"
+	Approved State = "approved" // the grant was read back from Graph
+	Declined State = "declined"
+)
+
+// Request asks an administrator for a scope that the person cannot consent to.
+type Request struct {
+	ID      string
+	Person  access.PersonID
+	Name    string // as the person was called when asking; display only
+	Account string // display only
+	// ObjectID is the person's id in the directory; "" where the provider gives none.
+	ObjectID string
+	Scope    string // with its API: api://…/value
+	Reason   string
+	AskedAt  time.Time
+	State    State
+	Decision Decision // zero while pending
+}
+
+// Decision is how a request was answered.
+type Decision struct {
+	State  State
+	By     access.PersonID
+	ByName string // display only
+	At     time.Time
+	// Answer is the sentence for the person; required when declined.
+	Answer string
+	// ForTenant says that the grant is for everybody, not for this person only.
+	ForTenant bool
+	Reference string // of the administrator's request, as it stands in log and audit log
+}
+
+// Errors that [Records] answers with.
+var (
+	ErrNotFound = errors.New("consent: no such request")
+	ErrDecided  = errors.New("consent: the request is decided already")
+	ErrTooMany  = errors.New("consent: too many requests wait")
+)
+
+// Records keeps requests and the audit log.
+type Records interface {
+	// CreateRequest stores a pending request. If the person has one for the same
+	// scope that waits, that one is returned and nothing is stored; with
+	// maxPending others of the person that wait it answers ErrTooMany.
+	CreateRequest(ctx context.Context, r Request, maxPending int) (stored Request, created bool, err error)
+	// LoadRequest returns one, else ErrNotFound.
+	LoadRequest(ctx context.Context, id string) (Request, error)
+	// RequestsOf returns those of a person, newest first.
+	RequestsOf(ctx context.Context, person access.PersonID, limit int) ([]Request, error)
+	// RequestsIn returns those that wait, oldest first, or the decided ones,
+	// decided last first.
+	RequestsIn(ctx context.Context, pending bool, limit int) ([]Request, error)
+	// CountPending returns how many wait, at most limit.
+	CountPending(ctx context.Context, limit int) (int, error)
+	// DecideRequest stores the decision of one that waits: ErrDecided when it does
+	// not any more, ErrNotFound when there is none.
+	DecideRequest(ctx context.Context, id string, d Decision) error
+	// AppendAudit stores an entry of the audit log for good. Nothing else is ever
+	// done to it.
+	AppendAudit(ctx context.Context, e Entry) error
+	// AuditEntries returns entries, newest first.
+	AuditEntries(ctx context.Context, limit int) ([]Entry, error)
+}
+
+// Service keeps requests and the audit log in order. It is safe for concurrent use.
+type Service struct {
+	records Records
+	now     func() time.Time
+	log     *slog.Logger
+}
+
+// NewService returns a service. It refuses missing parts.
+func NewService(records Records, now func() time.Time, log *slog.Logger) (*Service, error) {
+	if records == nil || now == nil || log == nil {
+		return nil, errors.New("consent: a part is missing")
+	}
+	return &Service{records: records, now: now, log: log}, nil
+}
+
+// Errors for persons.
+var (
+	errNoRequest = apperr.New(apperr.NotFound, "request_unknown", "There is no such request.").
+			WithNext(apperr.MenderPerson, "Load the list of requests again.")
+	errDecided = apperr.New(apperr.Conflict, "request_decided", "Somebody decided this request meanwhile.").
+			WithNext(apperr.MenderPerson, "Load the list of requests again to see how.")
+	errMany = apperr.New(apperr.TooMany, "request_many", fmt.Sprintf("You have %d requests that wait for an administrator.", MaxPending)).
+		WithNext(apperr.MenderAdmin, "Wait until some of them are decided.")
+	errScope = apperr.New(apperr.Invalid, "request_scope", "A request is for one scope of one API, such as api://…/user_impersonation.").
+			WithNext(apperr.MenderPerson, "Choose one scope from the list.")
+)
+
+// sentence checks what a person wrote.
+func sentence(what, text string) (string, error) {
+	text = strings.TrimSpace(strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", ""))
+	n := utf8.RuneCountInString(text)
+	switch {
+	case n < minReason:
+		return "", apperr.New(apperr.Invalid, "sentence_missing", what+" is missing.").
+			WithNext(apperr.MenderPerson, "Write a sentence.")
+	case n > MaxReason:
+		return "", apperr.New(apperr.Invalid, "sentence_long", fmt.Sprintf("%s has %d characters; at most %d are kept.", what, n, MaxReason)).
+			WithNext(apperr.MenderPerson, "Shorten it.")
+	}
+	return text, nil
+}
+
+// SplitScope returns the API and the value of a scope, and false for what is not
+// one scope of one API.
+func SplitScope(scope string) (api, value string, ok bool) {
+	i := strings.LastIndexByte(scope, '/')
+	if i <= 0 || i == len(scope)-1 || len(scope) > maxScope || scope[i-1] == '/' || scope[i+1:] == ".default" {
+		return "", "", false
+	}
+	for _, c := range []byte(scope) {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte(`"'\<>`, c) >= 0 {
+			return "", "", false
+		}
+	}
+	return scope[:i], scope[i+1:], true
+}
+
+func clip(s string) string {
+	if len(s) > maxStored {
+		s = s[:maxStored]
+	}
+	return strings.ReplaceAll(strings.ToValidUTF8(s, ""), "\x00", "")
+}
+
+// Ask stores the request of a person for a scope. If they have one for the same
+// scope that waits, that one is the answer. Errors: Invalid for a scope or a
+// reason that is none, TooMany when [MaxPending] wait.
+func (s *Service) Ask(ctx context.Context, user access.User, scope, reason string) (Request, error) {
+	if _, _, ok := SplitScope(scope); !ok {
+		return Request{}, errScope
+	}
+	reason, err := sentence("The reason", reason)
+	if err != nil {
+		return Request{}, err
+	}
+	asked := Request{ID: rand.Text(), Person: user.ID, Name: clip(user.DisplayName()), Account: clip(user.Account), ObjectID: clip(user.ObjectID),
+		Scope: scope, Reason: reason, AskedAt: s.now().UTC(), State: Pending}
+	stored, created, err := s.records.CreateRequest(ctx, asked, MaxPending)
+	if errors.Is(err, ErrTooMany) {
+		return Request{}, errMany
+	}
+	if err != nil {
+		return Request{}, err
+	}
+	if created {
+		s.log.InfoContext(ctx, "a scope was asked for", "person", user.ID.String(), "scope", scope, "request", stored.ID)
+	}
+	return stored, nil
+}
+
+// RequestsOf returns the requests of a person, newest first, at most [MaxListed].
+func (s *Service) RequestsOf(ctx context.Context, person access.PersonID) ([]Request, error) {
+	return s.records.RequestsOf(ctx, person, MaxListed)
+}
+
+// Pending returns the requests that wait, oldest first, at most [MaxListed].
+func (s *Service) Pending(ctx context.Context) ([]Request, error) {
+	return s.records.RequestsIn(ctx, true, MaxListed)
+}
+
+// CountPending returns how many requests wait, at most [MaxListed].
+func (s *Service) CountPending(ctx context.Context) (int, error) {
+	return s.records.CountPending(ctx, MaxListed)
+}
+
+// Decided returns the requests that were decided, the last first, at most limit.
+func (s *Service) Decided(ctx context.Context, limit int) ([]Request, error) {
+	return s.records.RequestsIn(ctx, false, min(limit, MaxListed))
+}
+
+// Request returns one request; NotFound when there is none.
+func (s *Service) Request(ctx context.Context, id string) (Request, error) {
+	if len(id) > 64 {
+		return Request{}, errNoRequest
+	}
+	r, err := s.records.LoadRequest(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return Request{}, errNoRequest.Because(err)
+	}
+	return r, err
+}
+
+// Decide answers a request that waits. To decline needs a sentence that the
+// person will read; approve only what was read back from Graph. Errors: Invalid
+// for a missing sentence, Conflict when somebody was faster, NotFound.
+func (s *Service) Decide(ctx context.Context, id string, d Decision) error {
+	switch d.State {
+	case Declined:
+		answer, err := sentence("The answer to the person", d.Answer)
+		if err != nil {
+			return err
+		}
+		d.Answer, d.ForTenant = answer, false
+	case Approved:
+		d.Answer = ""
+	default:
+		return fmt.Errorf("consent: a request cannot be decided as %q", d.State)
+	}
+	d.ByName, d.At = clip(d.ByName), s.now().UTC()
+	err := s.records.DecideRequest(ctx, id, d)
+	switch {
+	case errors.Is(err, ErrDecided):
+		return errDecided.Because(err)
+	case errors.Is(err, ErrNotFound):
+		return errNoRequest.Because(err)
+	case err != nil:
+		return err
+	}
+	s.log.InfoContext(ctx, "a request for a scope was decided", "request", id, "state", d.State, "by", d.By.String())
+	return nil
+}

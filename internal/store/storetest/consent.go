@@ -1,0 +1,266 @@
+package storetest
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"azts.internal/portal/internal/access"
+	"azts.internal/portal/internal/consent"
+)
+
+// consentWorld is one case of the suite of consent.Records: a and b are two
+// handles on one database.
+type consentWorld struct {
+	*testing.T
+	a, b   consent.Records
+	person access.PersonID
+}
+
+// TestConsentRecords runs the suite on two handles on one database. Where the
+// database belongs to one process, both are the same.
+func TestConsentRecords(t *testing.T, a, b consent.Records) {
+	for name, test := range map[string]func(*consentWorld){
+		"a request is loaded as it was stored":          requestWhole,
+		"the same scope asked for again is one request": requestOnce,
+		"of twenty at once there is one request":        requestAtOnce,
+		"too many that wait are refused":                requestTooMany,
+		"too many at once are refused as well":          requestTooManyAtOnce,
+		"a request is decided once":                     decidedOnce,
+		"waiting and decided are told apart":            requestLists,
+		"an unknown request is not found":               requestUnknown,
+		"audit entries are kept in order, whole":        auditWhole,
+	} {
+		t.Run(name, func(t *testing.T) {
+			test(&consentWorld{T: t, a: a, b: b, person: access.PersonID{Authority: "tenant-" + rand.Text(), Subject: rand.Text()}})
+		})
+	}
+}
+
+func (w *consentWorld) ok(err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+func (w *consentWorld) request(scope string) consent.Request {
+	return consent.Request{ID: rand.Text(), Person: w.person, Name: "Dana \"D\" Reyes; DROP TABLE", Account: "dana@contoso.com",
+		ObjectID: "a83f5c06-12d7-4e9b-b0c4-67f1e2d95a38", Scope: scope, Reason: "Ich muß 多言語 lesen", AskedAt: start, State: consent.Pending}
+}
+
+func (w *consentWorld) ask(scope string) consent.Request {
+	w.Helper()
+	r, created, err := w.a.CreateRequest(w.Context(), w.request(scope), 20)
+	if err != nil || !created {
+		w.Fatalf("%s: created %v, %v", scope, created, err)
+	}
+	return r
+}
+
+func requestWhole(w *consentWorld) {
+	want := w.ask("api://azts/user_impersonation")
+	got, err := w.b.LoadRequest(w.Context(), want.ID)
+	w.ok(err)
+	if !reflect.DeepEqual(got, want) {
+		w.Errorf("loaded %+v\nstored %+v", got, want)
+	}
+	want.State = consent.Declined
+	want.Decision = consent.Decision{State: consent.Declined, By: access.PersonID{Authority: "t", Subject: "ada"}, ByName: "Ada", At: start.Add(time.Hour),
+		Answer: "Not for this.", ForTenant: true, Reference: "ref-1"}
+	w.ok(w.b.DecideRequest(w.Context(), want.ID, want.Decision))
+	got, err = w.a.LoadRequest(w.Context(), want.ID)
+	w.ok(err)
+	if !reflect.DeepEqual(got, want) {
+		w.Errorf("loaded  %+v\ndecided %+v", got, want)
+	}
+}
+
+func requestOnce(w *consentWorld) {
+	first := w.ask("api://azts/user_impersonation")
+	again, created, err := w.b.CreateRequest(w.Context(), w.request(first.Scope), 20)
+	if err != nil || created || again.ID != first.ID {
+		w.Errorf("asked again: %s created %v, %v; want %s", again.ID, created, err, first.ID)
+	}
+	w.ok(w.a.DecideRequest(w.Context(), first.ID, consent.Decision{State: consent.Declined, At: start}))
+	if after := w.ask(first.Scope); after.ID == first.ID {
+		w.Error("a declined request is the answer to a new one")
+	}
+}
+
+func requestAtOnce(w *consentWorld) {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	ids, made := map[string]bool{}, 0
+	for i := range 20 {
+		records := []consent.Records{w.a, w.b}[i%2]
+		wg.Go(func() {
+			r, created, err := records.CreateRequest(w.Context(), w.request("api://azts/x"), 20)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				w.Error(err)
+			}
+			ids[r.ID] = true
+			if created {
+				made++
+			}
+		})
+	}
+	wg.Wait()
+	if len(ids) != 1 || made != 1 {
+		w.Errorf("%d requests, %d made", len(ids), made)
+	}
+}
+
+func requestTooMany(w *consentWorld) {
+	for i := range 3 {
+		w.ask(fmt.Sprint("api://azts/", i))
+	}
+	if _, _, err := w.b.CreateRequest(w.Context(), w.request("api://azts/one-more"), 3); !errors.Is(err, consent.ErrTooMany) {
+		w.Errorf("the fourth of three: %v", err)
+	}
+	if _, created, err := w.b.CreateRequest(w.Context(), w.request("api://azts/1"), 3); err != nil || created {
+		w.Errorf("one that waits, asked for again: created %v, %v", created, err)
+	}
+	other := w.request("api://azts/one-more")
+	other.Person.Subject += "-other"
+	if _, created, err := w.b.CreateRequest(w.Context(), other, 3); err != nil || !created {
+		w.Errorf("another person's: created %v, %v", created, err)
+	}
+}
+
+func requestTooManyAtOnce(w *consentWorld) {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	made := 0
+	for i := range 12 {
+		records := []consent.Records{w.a, w.b}[i%2]
+		wg.Go(func() {
+			_, created, err := records.CreateRequest(w.Context(), w.request(fmt.Sprint("api://azts/", i)), 4)
+			if err != nil && !errors.Is(err, consent.ErrTooMany) {
+				w.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if created {
+				made++
+			}
+		})
+	}
+	wg.Wait()
+	if made != 4 {
+		w.Errorf("%d of at most 4 were made", made)
+	}
+}
+
+func decidedOnce(w *consentWorld) {
+	r := w.ask("api://azts/x")
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	won := 0
+	for i := range 8 {
+		records := []consent.Records{w.a, w.b}[i%2]
+		wg.Go(func() {
+			err := records.DecideRequest(w.Context(), r.ID, consent.Decision{State: consent.Approved, At: start})
+			if err != nil && !errors.Is(err, consent.ErrDecided) {
+				w.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				won++
+			}
+		})
+	}
+	wg.Wait()
+	if won != 1 {
+		w.Errorf("%d decided it", won)
+	}
+}
+
+func requestLists(w *consentWorld) {
+	ctx := w.Context()
+	var mine []consent.Request
+	for i := range 3 {
+		r := w.request(fmt.Sprint("api://azts/", i))
+		r.AskedAt = start.Add(time.Duration(i) * time.Minute)
+		_, _, err := w.a.CreateRequest(ctx, r, 20)
+		w.ok(err)
+		mine = append(mine, r)
+	}
+	w.ok(w.a.DecideRequest(ctx, mine[0].ID, consent.Decision{State: consent.Approved, At: start.Add(24 * time.Hour)}))
+	own, err := w.b.RequestsOf(ctx, w.person, 2)
+	w.ok(err)
+	if len(own) != 2 || own[0].ID != mine[2].ID || own[1].ID != mine[1].ID {
+		w.Errorf("the newest two are %v", idsOf(own))
+	}
+	only := func(list []consent.Request, err error) (own []string) {
+		w.Helper()
+		w.ok(err)
+		for _, r := range list {
+			if r.Person == w.person {
+				own = append(own, r.ID)
+			}
+		}
+		return own
+	}
+	if got := only(w.b.RequestsIn(ctx, true, 10_000)); strings.Join(got, " ") != mine[1].ID+" "+mine[2].ID {
+		w.Errorf("waiting: %v", got)
+	}
+	if got := only(w.b.RequestsIn(ctx, false, 10_000)); strings.Join(got, " ") != mine[0].ID {
+		w.Errorf("decided: %v", got)
+	}
+	if n, err := w.b.CountPending(ctx, 2); err != nil || n != 2 {
+		w.Errorf("%d wait, at most 2 are counted: %v", n, err)
+	}
+}
+
+func idsOf(list []consent.Request) (ids []string) {
+	for _, r := range list {
+		ids = append(ids, r.ID)
+	}
+	return ids
+}
+
+func requestUnknown(w *consentWorld) {
+	for _, id := range []string{"nothing", "", "a\x00b", "\xff"} {
+		if _, err := w.a.LoadRequest(w.Context(), id); !errors.Is(err, consent.ErrNotFound) {
+			w.Errorf("loading %q: %v", id, err)
+		}
+		if err := w.a.DecideRequest(w.Context(), id, consent.Decision{State: consent.Approved}); !errors.Is(err, consent.ErrNotFound) {
+			w.Errorf("deciding %q: %v", id, err)
+		}
+	}
+}
+
+func auditWhole(w *consentWorld) {
+	ctx := w.Context()
+	at := start.Add(1000 * time.Hour)
+	want := consent.Entry{Operation: rand.Text(), At: at, Actor: w.person, ActorName: "Ada", Action: consent.WithdrawGrant, Outcome: consent.Intended,
+		ClientID: "c", ClientName: "Ledger 'Sync'", ResourceID: "r", ResourceName: "AzTS API", Scope: "a b", TargetID: "t", TargetName: "Dana", Reference: "ref", Code: "x"}
+	w.ok(w.a.AppendAudit(ctx, want))
+	end := want
+	end.Outcome, end.At = consent.Done, at.Add(time.Microsecond)
+	w.ok(w.b.AppendAudit(ctx, end))
+	all, err := w.b.AuditEntries(ctx, 10_000)
+	w.ok(err)
+	var mine []consent.Entry
+	for _, e := range all {
+		if e.Operation == want.Operation {
+			mine = append(mine, e)
+		}
+	}
+	if len(mine) != 2 || mine[1].ID == 0 || mine[0].ID <= mine[1].ID {
+		w.Fatalf("%+v", mine)
+	}
+	mine[0].ID, mine[1].ID = 0, 0
+	if mine[0] != end || mine[1] != want {
+		w.Errorf("newest first: %+v\nwant %+v, %+v", mine, end, want)
+	}
+}
