@@ -33,8 +33,6 @@ type SignIn struct {
 	// should consent to at once, or the OpenID scopes alone where the response
 	// type has no code.
 	Scopes []string
-	// TokenVisitScopes are asked for when a token needs the person.
-	TokenVisitScopes []string
 	// CodeScopes are what the code is redeemed for: those of one resource.
 	CodeScopes []string
 	// TokenScopes are the scopes of that resource alone, the name under which
@@ -174,7 +172,7 @@ func (a *auth) stepUp(w http.ResponseWriter, r *http.Request, flow session.Flow,
 	}
 	request := entra.Authorization{Scopes: a.signIn.Scopes, Claims: mfaClaims, LoginHint: hint(identity.User.Account)}
 	if flow.Purpose == purposeToken {
-		request.Scopes = a.signIn.TokenVisitScopes
+		request.Scopes = flow.Scopes
 	}
 	flow.SteppedUp = true
 	a.log.InfoContext(r.Context(), "sign-in without a second factor is sent back for it", "person", identity.User.ID)
@@ -183,13 +181,16 @@ func (a *auth) stepUp(w http.ResponseWriter, r *http.Request, flow session.Flow,
 
 // begin stores the session with its tokens, then tells the browser.
 func (a *auth) begin(w http.ResponseWriter, r *http.Request, flow session.Flow, identity *entra.Identity) error {
+	identity.User = a.rules.Keep(identity.User)
 	live, err := a.sessions.SignIn(w, r, session.SignIn{
 		Content:      session.Content{User: identity.User, IDToken: identity.Raw, LoginHint: identity.LoginHint},
 		SID:          identity.SID,
 		SessionState: identity.SessionState,
 		Device:       session.DeviceName(r.UserAgent()),
 		Replaces:     flow.Session,
-		Tokens:       func(id session.ID) ([]session.SealedToken, error) { return a.seal(id, identity.Tokens) },
+		Tokens: func(id session.ID) ([]session.SealedToken, error) {
+			return a.seal(r.Context(), id, flow, identity.Tokens)
+		},
 	})
 	if err != nil {
 		return err
@@ -200,28 +201,84 @@ func (a *auth) begin(w http.ResponseWriter, r *http.Request, flow session.Flow, 
 	return nil
 }
 
-// seal seals the tokens of a sign-in for its session.
-func (a *auth) seal(id session.ID, tokens *entra.TokenSet) ([]session.SealedToken, error) {
-	if len(a.signIn.TokenScopes) == 0 {
+// seal seals the tokens of a sign-in, or of a visit for one token, for the session
+// that begins with it. A visit takes nothing from the person: the other tokens of
+// the session that it replaces move along.
+func (a *auth) seal(ctx context.Context, id session.ID, flow session.Flow, tokens *entra.TokenSet) ([]session.SealedToken, error) {
+	scopes, how := a.signIn.TokenScopes, entra.FlowSignIn
+	visit := flow.Purpose == purposeToken
+	if visit {
+		scopes, how = resourceScopes(flow.Scopes), entra.FlowAuthorizationCode
+	}
+	if len(scopes) == 0 {
 		return nil, nil
 	}
-	sealed, err := a.broker.Seal(id, a.signIn.TokenScopes, tokens)
+	sealed, err := a.broker.Seal(id, scopes, tokens, flow.Reason, how)
+	if err != nil {
+		return nil, err
+	}
+	if visit {
+		if flow.Challenge != "" {
+			sealed = append(sealed, a.broker.SealAnswered(id, scopes, flow.Challenge))
+		}
+		carried, err := a.broker.Carry(ctx, flow.Session, id, sealed)
+		if err != nil {
+			return nil, err
+		}
+		sealed = append(sealed, carried...)
+	}
 	out := make([]session.SealedToken, len(sealed))
 	for i, token := range sealed {
 		out[i] = session.SealedToken(token)
 	}
-	return out, err
+	return out, nil
 }
 
-// requestToken sends the person to the provider for a token that it gives out
-// only after seeing them.
-func (a *auth) requestToken(w http.ResponseWriter, r *http.Request, live *session.Session, need *entra.InteractionRequired, returnTo string) error {
+// openIDScopes are asked for at every visit: who is it, and a refresh token.
+var openIDScopes = []string{"openid", "profile", "email", "offline_access"}
+
+// resourceScopes returns the scopes without those of OpenID Connect.
+func resourceScopes(scopes []string) []string {
+	return slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return slices.Contains(openIDScopes, s) })
+}
+
+// tokenVisit is a visit to the provider for a token that it gives out only after
+// seeing the person.
+type tokenVisit struct {
+	Scopes   []string // of one resource
+	Claims   string   // a claims challenge to answer, or ""
+	Prompt   string
+	Reason   string // what the person wants the token for
+	ReturnTo string // local path
+}
+
+var errChallengeRepeated = apperr.New(apperr.Forbidden, "challenge_repeated",
+	"You have just given the company sign-in the proof that was asked for, and the same is asked for again.").
+	WithNext(apperr.MenderHelpDesk, "Going there once more would not help. Give the help desk the reference below: a Conditional Access policy asks for something that your sign-in does not deliver.")
+
+// visitFor sends a signed-in person to the provider for just the scopes of the
+// visit (incremental consent). Afterwards the session holds their token, all its
+// other tokens too, and the browser is at ReturnTo. A challenge that the session
+// has answered a moment ago is not taken there again.
+func (a *auth) visitFor(w http.ResponseWriter, r *http.Request, live *session.Session, v tokenVisit) error {
+	challenge := entra.ChallengeID(v.Claims)
+	if challenge != "" {
+		again, err := a.broker.Answered(r.Context(), live.ID, v.Scopes, challenge)
+		if err != nil {
+			return err
+		}
+		if again {
+			return errChallengeRepeated
+		}
+	}
 	responseType := a.signIn.ResponseType
 	if !entra.HasCode(responseType) {
 		responseType = "code"
 	}
-	return a.visit(w, r, session.Flow{Purpose: purposeToken, ResponseType: responseType, Scopes: a.signIn.CodeScopes,
-		ReturnTo: returnTo}, entra.Authorization{Scopes: a.signIn.TokenVisitScopes, Claims: need.Claims, LoginHint: hint(live.User.Account)})
+	scopes := append(slices.Clone(openIDScopes), v.Scopes...)
+	return a.visit(w, r, session.Flow{Purpose: purposeToken, ResponseType: responseType, Scopes: scopes, Reason: v.Reason,
+		Challenge: challenge, ReturnTo: v.ReturnTo},
+		entra.Authorization{Scopes: scopes, Claims: v.Claims, Prompt: v.Prompt, LoginHint: hint(live.User.Account)})
 }
 
 // refuse answers a sign-in that did not succeed with a page: what happened, who

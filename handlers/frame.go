@@ -20,7 +20,8 @@ type frame struct {
 	sessions    *session.Store
 	provider    *entra.Provider
 	rules       access.Rules
-	environment string // badge, such as "Sandbox"
+	groups      *groupAdmins // nil: only the token tells who is an admin
+	environment string       // badge, such as "Sandbox"
 	notice      string
 	version     string
 	features    Features
@@ -44,6 +45,12 @@ func (f *frame) page(r *http.Request, title, here string) templates.Page {
 	nav := []templates.NavItem{{Label: "Overview", URL: templates.HomeURL}}
 	if f.features.AzTS {
 		nav = append(nav, templates.NavItem{Label: "Scans", URL: templates.ScansURL}, templates.NavItem{Label: "Tokens", URL: templates.TokensURL})
+	}
+	if f.features.Graph {
+		nav = append(nav, templates.NavItem{Label: "Access", URL: templates.AccessURL})
+		if f.mayBeAdmin(live) {
+			nav = append(nav, templates.NavItem{Label: "Admin", URL: templates.AdminURL})
+		}
 	}
 	for i := range nav {
 		nav[i].Current = nav[i].URL == here

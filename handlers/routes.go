@@ -14,6 +14,7 @@ import (
 	"azts.internal/portal/internal/arm"
 	"azts.internal/portal/internal/azts"
 	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/internal/graph"
 	"azts.internal/portal/internal/reqlog"
 	"azts.internal/portal/internal/scan"
 	"azts.internal/portal/session"
@@ -25,29 +26,39 @@ const callbackPath = "/auth/callback"
 
 // Features say what this installation has.
 type Features struct {
-	AzTS bool // an AzTS Web API is configured
+	AzTS  bool // an AzTS Web API is configured
+	Graph bool // the tenant has Microsoft Graph: it is Entra
 }
 
 // Parts are what the portal is made of. AzTS, ARM and Scans are nil together
-// where no AzTS is configured; ARM may be nil alone.
+// where no AzTS is configured; ARM may be nil alone. Graph is nil where the
+// provider is not Entra.
 type Parts struct {
-	BaseURL        string
-	Sessions       *session.Store
-	Provider       *entra.Provider
-	Broker         *entra.Broker
-	SignIn         SignIn
-	Rules          access.Rules
-	AzTS           *azts.Client
-	AzTSURL        string
-	ARM            *arm.Client
-	Scans          *scan.Service
-	PortalHost     string
-	Database       interface{ Ping(context.Context) error }
-	TrustedProxies []netip.Prefix
-	Environment    string
-	Notice         string
-	People         []templates.SamplePerson
-	Version        string
+	BaseURL  string
+	Sessions *session.Store
+	Provider *entra.Provider
+	Broker   *entra.Broker
+	SignIn   SignIn
+	Rules    access.Rules
+	AzTS     *azts.Client
+	AzTSURL  string
+	ARM      *arm.Client
+	Graph    *graph.Client
+	Scans    *scan.Service
+	ClientID string
+	// Resources are App ID URIs of further APIs that people may request tokens for.
+	Resources []string
+	// TrustedIssuers are those whose signatures the inspector checks besides the provider's.
+	TrustedIssuers []string
+	// ManagedIdentity is "" for none, "system", or the client id of the portal's own.
+	ManagedIdentity string
+	PortalHost      string
+	Database        interface{ Ping(context.Context) error }
+	TrustedProxies  []netip.Prefix
+	Environment     string
+	Notice          string
+	People          []templates.SamplePerson
+	Version         string
 	// Closing is closed when the process wants to end: open streams end then.
 	Closing <-chan struct{}
 	Now     func() time.Time
@@ -61,9 +72,12 @@ func New(p Parts) (http.Handler, error) {
 		return nil, errors.New("handlers: a part is missing")
 	}
 	f := &frame{sessions: p.Sessions, provider: p.Provider, rules: p.Rules, environment: p.Environment, notice: p.Notice,
-		version: p.Version, features: Features{AzTS: p.AzTS != nil},
+		version: p.Version, features: Features{AzTS: p.AzTS != nil, Graph: p.Graph != nil},
 		overTLS: strings.HasPrefix(p.BaseURL, "https://"), now: p.Now, log: p.Log}
 	auth := &auth{frame: f, provider: p.Provider, broker: p.Broker, signIn: p.SignIn}
+	if p.Graph != nil {
+		f.groups = &groupAdmins{frame: f, graph: p.Graph, broker: p.Broker}
+	}
 	out := &signOut{frame: f, provider: p.Provider, baseURL: p.BaseURL,
 		misses: newLimiter(600, time.Minute, p.Now), warnings: newLimiter(1, time.Minute, p.Now)}
 	me := &account{frame: f}
@@ -74,6 +88,8 @@ func New(p Parts) (http.Handler, error) {
 	mux := http.NewServeMux()
 	anyone := func(pattern string, h handler) { mux.Handle(pattern, limitBody(maxForm, f.serve(h))) }
 	person := func(pattern string, h personal) { anyone(pattern, f.signedIn(h)) }
+	admin := func(pattern string, h personal) { person(pattern, auth.forAdmins(h)) }
+	_ = admin
 	// A page that is open asks by itself: that is no sign of its person.
 	openPage := func(pattern string, h personal) { anyone(pattern, f.stillSignedIn(h)) }
 

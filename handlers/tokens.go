@@ -87,11 +87,11 @@ func (t *tokens) renew(w http.ResponseWriter, r *http.Request, live *session.Ses
 func (t *tokens) get(w http.ResponseWriter, r *http.Request, live *session.Session, newerThan time.Time) error {
 	ctx, cancel := timeout(r)
 	defer cancel()
-	_, err := t.broker.Token(ctx, live.ID, t.scopes, newerThan)
+	_, err := t.broker.Token(ctx, live.ID, entra.Request{Scopes: t.scopes, NewerThan: newerThan})
 	var need *entra.InteractionRequired
 	if errors.As(err, &need) {
 		t.log.InfoContext(ctx, "a token needs the person", "err", err)
-		return t.auth.requestToken(w, r, live, need, templates.TokensURL)
+		return t.auth.visitFor(w, r, live, tokenVisit{Scopes: need.Scopes, Claims: need.Claims, ReturnTo: templates.TokensURL})
 	}
 	if err != nil {
 		return err

@@ -27,6 +27,8 @@ const (
 	maxFlows = 4
 	// MaxReturnTo bounds the address that a flow comes back to, in bytes.
 	MaxReturnTo = 512
+	// MaxReason bounds what a person writes about a token, in bytes.
+	MaxReason = 512
 	// maxFlowCookie bounds name and value of one cookie, in bytes. Browsers drop
 	// more than 4096 (RFC 6265bis §5.6), and maxFlows of them travel together.
 	maxFlowCookie = 2047
@@ -44,6 +46,8 @@ type Flow struct {
 	Scopes       []string  `json:"s"`
 	ReturnTo     string    `json:"r"`           // a local path; "/" for one that is too long
 	SteppedUp    bool      `json:"u,omitempty"` // MFA was demanded
+	Reason       string    `json:"w,omitempty"` // what the person wants the token for
+	Challenge    string    `json:"c,omitempty"` // names the claims challenge that the visit answers
 	Session      ID        `json:"i,omitzero"`  // the browser's session when it left; zero for none
 	StartedAt    time.Time `json:"at"`
 }
@@ -76,6 +80,9 @@ func (s *Store) StartFlow(w http.ResponseWriter, r *http.Request, flow Flow) (st
 	flow.Nonce, flow.Verifier, flow.StartedAt = newSecret(), newSecret(), s.options.Now()
 	if len(flow.ReturnTo) > MaxReturnTo {
 		flow.ReturnTo = "/"
+	}
+	if len(flow.Reason) > MaxReason {
+		flow.Reason = ""
 	}
 	name := flowCookie(state)
 	value, err := s.sealFlow(flow, name, state)

@@ -37,6 +37,12 @@ type SealedToken struct {
 	Resource  string
 	Sealed    []byte
 	ExpiresAt time.Time
+	// What the history of issued tokens remembers; IssuedAt zero: nothing.
+	IssueID  string
+	Scopes   string // as granted, separated by blanks
+	Purpose  string
+	Flow     string
+	IssuedAt time.Time
 }
 
 // Records keeps sessions. Implementations are safe for concurrent use, and what

@@ -20,6 +20,8 @@ const (
 	TokenRevealURL = "/tokens/reveal"        // POST id; JSON when asked for
 	TokenRenewURL  = "/tokens/renew"         // POST id
 	TokenForgetURL = "/tokens/forget"        // POST id
+	AccessURL      = "/access"               // GET
+	AdminURL       = "/admin/consent"        // GET; where the admin's pages begin
 	ScansURL       = "/scans"                // GET; POST starts a scan
 	EventsURL      = "/events"               // GET, text/event-stream
 	SessionURL     = "/session"              // GET, JSON

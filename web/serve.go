@@ -24,6 +24,7 @@ import (
 	"azts.internal/portal/internal/azts"
 	"azts.internal/portal/internal/config"
 	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/internal/graph"
 	"azts.internal/portal/internal/reqlog"
 	"azts.internal/portal/internal/sandbox"
 	"azts.internal/portal/internal/scan"
@@ -254,8 +255,10 @@ func (p *portal) build(ctx context.Context) (http.Handler, error) {
 		return broker.Wait(ctx)
 	})
 	parts := handlers.Parts{BaseURL: p.baseURL, Sessions: p.sessions, Provider: p.provider, Broker: broker,
-		SignIn:     p.up.signIn(c.ResponseType, c.RequireMFA),
-		Rules:      access.Rules{AdminRole: c.AdminRole, HelpDeskRole: c.HelpDeskRole},
+		SignIn: p.up.signIn(c.ResponseType, c.RequireMFA),
+		Rules: access.Rules{AdminRole: c.AdminRole, HelpDeskRole: c.HelpDeskRole, AdminDirectoryRoles: c.AdminDirectoryRoles,
+			AdminGroups: c.AdminGroups},
+		ClientID: p.up.clientID, Resources: c.Resources, TrustedIssuers: c.TrustedIssuers, ManagedIdentity: c.ManagedIdentity,
 		AzTSURL:    p.up.aztsURL,
 		PortalHost: p.up.portalHost, Database: p.db, TrustedProxies: c.TrustedProxies, People: p.people, Version: version(),
 		Closing: p.closing, Now: p.now, Log: p.log}
@@ -271,6 +274,12 @@ func (p *portal) build(ctx context.Context) (http.Handler, error) {
 // services makes the clients of the APIs and what stands on them.
 func (p *portal) services(parts *handlers.Parts, broker *entra.Broker) error {
 	workers := river.NewWorkers()
+	if p.up.graphURL != "" {
+		var err error
+		if parts.Graph, err = graph.New(graph.Config{BaseURL: p.up.graphURL, ScopeBase: p.up.graphScopeBase, Now: p.now}); err != nil {
+			return err
+		}
+	}
 	if p.up.aztsURL != "" {
 		var err error
 		if parts.AzTS, err = azts.New(azhttp.Config{BaseURL: p.up.aztsURL, Scope: p.up.aztsScope, Now: p.now}); err != nil {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"azts.internal/portal/handlers"
@@ -21,6 +23,8 @@ type upstream struct {
 	allowedTenants      []string
 	aztsURL, aztsScope  string
 	armURL, armScope    string // "" where there is no Azure
+	graphURL            string // "" where the provider is not Entra
+	graphScopeBase      string // what stands before a permission of Graph
 	portalHost          string
 }
 
@@ -36,6 +40,7 @@ func realUpstream(c *config.Config, now func() time.Time) (*upstream, error) {
 		if up.armURL == "" {
 			up.armURL = cloud.ARMURL
 		}
+		up.graphURL, up.graphScopeBase = cmp.Or(c.GraphURL, cloud.GraphURL), strings.TrimSuffix(cloud.GraphURL, "/v1.0")
 	}
 	switch {
 	case c.ClientSecret != "":
@@ -55,7 +60,8 @@ func realUpstream(c *config.Config, now func() time.Time) (*upstream, error) {
 func sandboxUpstream(s sandbox.Settings) *upstream {
 	cloud := entra.Clouds["public"]
 	return &upstream{issuer: s.Issuer, clientID: s.ClientID, credential: entra.SecretCredential(s.ClientSecret),
-		aztsURL: s.AzTSURL, aztsScope: s.AzTSScope, armURL: s.ARMURL, armScope: cloud.ARMURL + armPermission, portalHost: cloud.PortalHost}
+		aztsURL: s.AzTSURL, aztsScope: s.AzTSScope, armURL: s.ARMURL, armScope: cloud.ARMURL + armPermission, portalHost: cloud.PortalHost,
+		graphURL: s.GraphURL, graphScopeBase: strings.TrimSuffix(cloud.GraphURL, "/v1.0")}
 }
 
 func (u *upstream) provider(baseURL string, client *http.Client, now func() time.Time, log *slog.Logger) entra.Options {
@@ -77,7 +83,7 @@ func (u *upstream) signIn(responseType string, requireMFA bool) handlers.SignIn 
 			visit = append(slices.Clone(code), u.armScope)
 		}
 	}
-	s.CodeScopes, s.TokenVisitScopes = code, visit
+	s.CodeScopes = code
 	if entra.HasCode(responseType) {
 		s.Scopes = visit
 	}

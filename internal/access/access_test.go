@@ -1,6 +1,7 @@
 package access_test
 
 import (
+	"strings"
 	"testing"
 
 	"azts.internal/portal/internal/access"
@@ -58,6 +59,37 @@ func TestRules(t *testing.T) {
 		u := access.User{Roles: tt.roles}
 		if tt.rules.IsAdmin(u) != tt.admin || tt.rules.IsHelpDesk(u) != tt.helpDesk {
 			t.Errorf("%s: admin %v, help desk %v", name, tt.rules.IsAdmin(u), tt.rules.IsHelpDesk(u))
+		}
+	}
+}
+
+func TestAdminsByDirectoryRoleAndGroup(t *testing.T) {
+	const role, group = "62e90394-69f5-4237-9190-012177145e10", "0d1f5a86-93b7-4c22-8e41-b7a60f2d9c35"
+	rules := access.Rules{AdminRole: "Portal.Admin", AdminDirectoryRoles: []string{role}, AdminGroups: []string{group}}
+	for name, tt := range map[string]struct {
+		rules         access.Rules
+		user          access.User
+		admin, decide bool
+	}{
+		"the directory role":              {rules, access.User{DirectoryRoles: []string{"x", strings.ToUpper(role)}}, true, false},
+		"another directory role":          {rules, access.User{DirectoryRoles: []string{"88d8e3e3-8f55-4a1e-953a-9b9898b8876b"}}, false, false},
+		"the group":                       {rules, access.User{Groups: []string{group}}, true, false},
+		"more groups than fit":            {rules, access.User{MoreGroups: true}, false, true},
+		"more groups, but an admin":       {rules, access.User{MoreGroups: true, Roles: []string{"Portal.Admin"}}, true, false},
+		"more groups, but none counts":    {access.Rules{AdminRole: "Portal.Admin"}, access.User{MoreGroups: true}, false, false},
+		"attack: the group as a role":     {rules, access.User{Roles: []string{group}, DirectoryRoles: []string{group}}, false, false},
+		"attack: the role as a group":     {rules, access.User{Groups: []string{role, "Portal.Admin"}}, false, false},
+		"attack: empty ids, empty rules":  {access.Rules{}, access.User{DirectoryRoles: []string{""}, Groups: []string{""}}, false, false},
+		"the role where none is in force": {access.Rules{AdminRole: "Portal.Admin"}, access.User{DirectoryRoles: []string{role}}, false, false},
+	} {
+		kept := tt.rules.Keep(tt.user)
+		for _, u := range []access.User{tt.user, kept} {
+			if tt.rules.IsAdmin(u) != tt.admin || tt.rules.GroupsDecide(u) != tt.decide {
+				t.Errorf("%s: admin %v, groups decide %v", name, tt.rules.IsAdmin(u), tt.rules.GroupsDecide(u))
+			}
+		}
+		if len(kept.Groups)+len(kept.DirectoryRoles) > 1 {
+			t.Errorf("%s: a session would keep %v and %v", name, kept.Groups, kept.DirectoryRoles)
 		}
 	}
 }

@@ -37,18 +37,26 @@ type Config struct {
 
 	AzTSURL   string
 	AzTSScope string
-	GraphURL  string // "": that of the cloud
-	ARMURL    string // "": that of the cloud
+	Resources []string // App ID URIs
+	// TrustedIssuers are issuers besides the provider's, for the token inspector.
+	TrustedIssuers []string
+	// ManagedIdentity is "" for none, "system", or a client id.
+	ManagedIdentity string
+	GraphURL        string // "": that of the cloud
+	ARMURL          string // "": that of the cloud
 
-	DatabaseURL    string   // "" in the sandbox: a file of its own
-	SecretKeys     [][]byte // 32 bytes each, newest first; none in the sandbox: made at the start
-	SessionIdle    time.Duration
-	SessionMax     time.Duration
-	AdminRole      string
-	HelpDeskRole   string
-	RequireMFA     bool
-	TrustedProxies []netip.Prefix
-	LogFormat      string
+	DatabaseURL  string   // "" in the sandbox: a file of its own
+	SecretKeys   [][]byte // 32 bytes each, newest first; none in the sandbox: made at the start
+	SessionIdle  time.Duration
+	SessionMax   time.Duration
+	AdminRole    string
+	HelpDeskRole string
+	// AdminDirectoryRoles and AdminGroups are ids in lower case.
+	AdminDirectoryRoles []string
+	AdminGroups         []string
+	RequireMFA          bool
+	TrustedProxies      []netip.Prefix
+	LogFormat           string
 }
 
 // Mistakes are all that is wrong with a configuration.

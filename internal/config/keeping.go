@@ -47,11 +47,31 @@ func (l *loader) keeping(c *Config) {
 func (l *loader) people(c *Config) {
 	c.AdminRole = l.value("PORTAL_ADMIN_ROLE", "Portal.Admin")
 	c.HelpDeskRole = l.value("PORTAL_HELPDESK_ROLE", "Portal.HelpDesk")
+	c.AdminDirectoryRoles = l.ids("PORTAL_ADMIN_DIRECTORY_ROLES", "the template id of a directory role")
+	c.AdminGroups = l.ids("PORTAL_ADMIN_GROUPS", "the object id of a group")
 	text := l.value("PORTAL_REQUIRE_MFA", "false")
 	var err error
 	if c.RequireMFA, err = strconv.ParseBool(text); err != nil {
 		l.wrong("PORTAL_REQUIRE_MFA", fmt.Sprintf("%q is neither true nor false", text))
 	}
+}
+
+// everyone is the template id that ordinary members carry in wids (entra.md §7.8):
+// to name it would make admins of all.
+const everyone = "b79fbf4d-3ef9-4689-8143-76b194e85509"
+
+// ids returns a list of GUIDs in lower case.
+func (l *loader) ids(name, what string) []string {
+	ids := list(strings.ToLower(l.value(name, "")))
+	for _, id := range ids {
+		if !guid.MatchString(id) {
+			l.wrong(name, fmt.Sprintf("%q is not %s", id, what))
+		}
+		if id == everyone {
+			l.wrong(name, id+" is held by every member of the tenant, so everyone would be an admin")
+		}
+	}
+	return ids
 }
 
 func (l *loader) sandbox(c *Config) {

@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/pem"
 	"fmt"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -15,7 +16,7 @@ var guid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{1
 // mistake, not a wish for the sandbox.
 var providerOptions = []string{"PORTAL_CLOUD", "PORTAL_CLIENT_ID", "PORTAL_CLIENT_SECRET", "PORTAL_CLIENT_CERTIFICATE",
 	"PORTAL_CLIENT_FEDERATED_TOKEN_FILE", "PORTAL_ALLOWED_TENANTS", "PORTAL_AZTS_URL", "PORTAL_AZTS_SCOPE",
-	"PORTAL_GRAPH_URL", "PORTAL_ARM_URL"}
+	"PORTAL_GRAPH_URL", "PORTAL_ARM_URL", "PORTAL_RESOURCES", "PORTAL_TRUSTED_ISSUERS", "PORTAL_MANAGED_IDENTITY"}
 
 func (l *loader) provider(c *Config) {
 	c.TenantID = l.value("PORTAL_TENANT_ID", "")
@@ -113,6 +114,7 @@ func (l *loader) services(c *Config) {
 	if c.Sandbox {
 		return
 	}
+	l.tokens(c)
 	switch {
 	case (c.AzTSURL == "") != (c.AzTSScope == ""):
 		missing, there := "PORTAL_AZTS_URL", "PORTAL_AZTS_SCOPE"
@@ -126,5 +128,36 @@ func (l *loader) services(c *Config) {
 		l.wrong("PORTAL_AZTS_SCOPE", "ends in /.default, which is for applications; people need a delegated scope")
 	case c.AzTSScope != "" && (strings.ContainsAny(c.AzTSScope, " \t") || !strings.Contains(c.AzTSScope, "://")):
 		l.wrong("PORTAL_AZTS_SCOPE", fmt.Sprintf("%q is not one scope of the form api://id/name", c.AzTSScope))
+	}
+}
+
+// appIDURI is the App ID URI of a custom API: no path that could be taken for a
+// permission, no wildcard.
+var appIDURI = regexp.MustCompile(`^api://[A-Za-z0-9][A-Za-z0-9._~-]*(/[A-Za-z0-9._~-]+)*$`)
+
+func (l *loader) tokens(c *Config) {
+	c.Resources = list(l.value("PORTAL_RESOURCES", ""))
+	for _, resource := range c.Resources {
+		switch {
+		case strings.HasSuffix(resource, "/.default"):
+			l.wrong("PORTAL_RESOURCES", fmt.Sprintf("%q is a scope; the App ID URI before /.default is wanted", resource))
+		case !appIDURI.MatchString(resource):
+			l.wrong("PORTAL_RESOURCES", fmt.Sprintf("%q is not an App ID URI", resource))
+		}
+	}
+	for _, issuer := range list(l.value("PORTAL_TRUSTED_ISSUERS", "")) {
+		if u, err := url.Parse(issuer); err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" ||
+			u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
+			l.wrong("PORTAL_TRUSTED_ISSUERS", "holds something that is not an https address")
+			continue
+		}
+		c.TrustedIssuers = append(c.TrustedIssuers, issuer)
+	}
+	c.ManagedIdentity = l.value("PORTAL_MANAGED_IDENTITY", "")
+	if c.ManagedIdentity != "" && c.ManagedIdentity != "system" && !guid.MatchString(c.ManagedIdentity) {
+		l.wrong("PORTAL_MANAGED_IDENTITY", fmt.Sprintf("%q is neither system nor a client id", c.ManagedIdentity))
+	}
+	if c.ManagedIdentity != "" && c.TenantID == "" {
+		l.wrong("PORTAL_MANAGED_IDENTITY", "goes with PORTAL_TENANT_ID only")
 	}
 }

@@ -2,6 +2,7 @@ package entra
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -32,12 +33,28 @@ var ErrNoToken = errors.New("entra: no such token")
 // SessionID names the session that tokens belong to.
 type SessionID = [32]byte
 
-// SealedToken is a token as it is stored.
+// SealedToken is a token as it is stored. What follows IssuedAt goes into the
+// history of issued tokens as well, never the token itself; where IssuedAt is
+// zero there is nothing for it.
 type SealedToken struct {
 	Resource  string
 	Sealed    []byte
 	ExpiresAt time.Time
+	IssueID   string
+	Scopes    string // as granted, separated by blanks
+	Purpose   string // what the person wants it for; "" for the portal's own pages
+	Flow      string // one of the Flow constants
+	IssuedAt  time.Time
 }
+
+// The flows by which tokens are issued, as the history names them.
+const (
+	FlowSignIn            = "sign_in"            // with the code of a sign-in
+	FlowAuthorizationCode = "authorization_code" // with the code of a visit for this token
+	FlowRefreshToken      = "refresh_token"
+	FlowClientCredentials = "client_credentials"
+	FlowManagedIdentity   = "managed_identity"
+)
 
 // TokenRecords keeps the sealed tokens of sessions. They go with their session.
 type TokenRecords interface {
@@ -46,6 +63,8 @@ type TokenRecords interface {
 	SaveTokens(ctx context.Context, session SessionID, tokens ...SealedToken) error
 	// LoadToken returns one, else ErrNoToken.
 	LoadToken(ctx context.Context, session SessionID, resource string) (SealedToken, error)
+	// ListTokens returns all of a session, also those that ended; by resource.
+	ListTokens(ctx context.Context, session SessionID) ([]SealedToken, error)
 	DeleteToken(ctx context.Context, session SessionID, resource string) error
 	// SessionWithToken returns the live session of a person, last seen first,
 	// that has a token of that resource, else ErrNoToken.
@@ -61,6 +80,18 @@ type AccessToken struct {
 	Scopes    []string  `json:"s"` // as granted
 	IssuedAt  time.Time `json:"i"` // when it reached us
 	ExpiresAt time.Time `json:"e"`
+	// IssueID is its line in the history; Purpose what the person wanted it for.
+	IssueID string `json:"h,omitempty"`
+	Purpose string `json:"p,omitempty"`
+}
+
+// Request says what a token is wanted for.
+type Request struct {
+	Scopes  []string // of one resource
+	Purpose string   // in the person's words; "" for the portal's own pages
+	// NewerThan, if not zero, refuses the kept token unless it was issued after
+	// that time: an API may have refused it, or the person wants a new one.
+	NewerThan time.Time
 }
 
 // InteractionRequired is the cause of an error that only the person can mend,
@@ -113,26 +144,56 @@ func tokenPlace(session SessionID, resource string) string {
 // Seal seals what a sign-in or an authorization brought for the session that is
 // to keep it: the refresh token, and the access token under the scopes it was
 // asked for. nil seals to nothing.
-func (b *Broker) Seal(session SessionID, scopes []string, t *TokenSet) ([]SealedToken, error) {
+func (b *Broker) Seal(session SessionID, scopes []string, t *TokenSet, purpose, flow string) ([]SealedToken, error) {
 	if t == nil {
 		return nil, nil
 	}
-	_, sealed, err := b.seal(session, TokenKey(scopes), t)
+	_, sealed, err := b.seal(session, TokenKey(scopes), t, purpose, flow)
 	return sealed, err
 }
 
-func (b *Broker) seal(session SessionID, key string, t *TokenSet) (AccessToken, []SealedToken, error) {
-	token := AccessToken{Value: t.AccessToken, Scopes: t.Scopes, IssuedAt: t.ReceivedAt, ExpiresAt: t.ExpiresAt}
+func (b *Broker) seal(session SessionID, key string, t *TokenSet, purpose, flow string) (AccessToken, []SealedToken, error) {
+	// A random id, not a hash of the token: history must say nothing about it.
+	token := AccessToken{Value: t.AccessToken, Scopes: t.Scopes, IssuedAt: t.ReceivedAt, ExpiresAt: t.ExpiresAt, IssueID: rand.Text(), Purpose: purpose}
 	plain, err := json.Marshal(token)
 	if err != nil {
 		return AccessToken{}, nil, err
 	}
-	sealed := []SealedToken{{Resource: key, Sealed: b.keys.Seal(plain, tokenPlace(session, key)), ExpiresAt: token.ExpiresAt}}
+	sealed := []SealedToken{{Resource: key, Sealed: b.keys.Seal(plain, tokenPlace(session, key)), ExpiresAt: token.ExpiresAt,
+		IssueID: token.IssueID, Scopes: strings.Join(t.Scopes, " "), Purpose: purpose, Flow: flow, IssuedAt: t.ReceivedAt}}
 	if t.RefreshToken != "" {
 		sealed = append(sealed, SealedToken{Resource: refreshKey,
 			Sealed: b.keys.Seal([]byte(t.RefreshToken), tokenPlace(session, refreshKey)), ExpiresAt: b.now().Add(90 * 24 * time.Hour)})
 	}
 	return token, sealed, nil
+}
+
+// Carry seals the tokens of one session anew for another that replaces it. What
+// ended, what cannot be opened any more and what is among the new ones is left
+// behind. It writes nothing into the history: nothing was issued.
+func (b *Broker) Carry(ctx context.Context, from, to SessionID, fresh []SealedToken) ([]SealedToken, error) {
+	if from == (SessionID{}) {
+		return nil, nil
+	}
+	kept, err := b.records.ListTokens(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	now := b.now()
+	var carried []SealedToken
+	for _, token := range kept {
+		replaced := slices.ContainsFunc(fresh, func(t SealedToken) bool { return t.Resource == token.Resource })
+		if replaced || !now.Before(token.ExpiresAt) {
+			continue
+		}
+		plain, err := b.keys.Open(token.Sealed, tokenPlace(from, token.Resource))
+		if err != nil {
+			continue // its key was removed from the ring
+		}
+		carried = append(carried, SealedToken{Resource: token.Resource, ExpiresAt: token.ExpiresAt,
+			Sealed: b.keys.Seal(plain, tokenPlace(to, token.Resource))})
+	}
+	return carried, nil
 }
 
 // Cached returns the session's token for the scopes if there is one that has
@@ -158,17 +219,17 @@ func (b *Broker) Cached(ctx context.Context, session SessionID, scopes []string)
 }
 
 // Token returns an access token for scopes of one resource that is good for at
-// least five minutes more. newerThan, if not zero, refuses the cached token
-// unless it was issued after that time: an API may have refused it.
+// least five minutes more.
 //
 // When only the person can help, the error's cause is [*InteractionRequired].
-func (b *Broker) Token(ctx context.Context, session SessionID, scopes []string, newerThan time.Time) (AccessToken, error) {
+func (b *Broker) Token(ctx context.Context, session SessionID, want Request) (AccessToken, error) {
 	good := func() (AccessToken, bool, error) {
-		token, err := b.Cached(ctx, session, scopes)
+		token, err := b.Cached(ctx, session, want.Scopes)
 		if err != nil && !errors.Is(err, ErrNoToken) {
 			return AccessToken{}, false, err
 		}
-		return token, err == nil && token.ExpiresAt.Sub(b.now()) > renewBefore && (newerThan.IsZero() || token.IssuedAt.After(newerThan)), nil
+		return token, err == nil && token.ExpiresAt.Sub(b.now()) > renewBefore &&
+			(want.NewerThan.IsZero() || token.IssuedAt.After(want.NewerThan)), nil
 	}
 	if token, ok, err := good(); ok || err != nil {
 		return token, err
@@ -192,7 +253,7 @@ func (b *Broker) Token(ctx context.Context, session SessionID, scopes []string, 
 	done := make(chan outcome, 1)
 	go func() {
 		defer release()
-		token, err := b.refresh(context.WithoutCancel(ctx), session, scopes)
+		token, err := b.refresh(context.WithoutCancel(ctx), session, want)
 		done <- outcome{token, err}
 	}()
 	select {
@@ -257,7 +318,8 @@ func (b *Broker) lock(ctx context.Context, name string) (func(), error) {
 
 // refresh asks the provider and stores the answer. ctx must not end with the
 // caller.
-func (b *Broker) refresh(ctx context.Context, session SessionID, scopes []string) (AccessToken, error) {
+func (b *Broker) refresh(ctx context.Context, session SessionID, want Request) (AccessToken, error) {
+	scopes := want.Scopes
 	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
 	defer cancel()
 	stored, err := b.records.LoadToken(ctx, session, refreshKey)
@@ -289,7 +351,7 @@ func (b *Broker) refresh(ctx context.Context, session SessionID, scopes []string
 	if err != nil {
 		return AccessToken{}, err
 	}
-	token, sealed, err := b.seal(session, TokenKey(scopes), t)
+	token, sealed, err := b.seal(session, TokenKey(scopes), t, want.Purpose, FlowRefreshToken)
 	if err != nil {
 		return AccessToken{}, err
 	}
@@ -320,13 +382,13 @@ func (b *Broker) Forget(ctx context.Context, session SessionID, scopes []string)
 // TokenOfPerson is Token for whichever live session of the person can get one:
 // work that goes on after the page was closed. When the person is signed in
 // nowhere, the error's cause is [*InteractionRequired].
-func (b *Broker) TokenOfPerson(ctx context.Context, person access.PersonID, scopes []string, newerThan time.Time) (AccessToken, error) {
+func (b *Broker) TokenOfPerson(ctx context.Context, person access.PersonID, want Request) (AccessToken, error) {
 	session, err := b.records.SessionWithToken(ctx, person, refreshKey, b.now())
 	if errors.Is(err, ErrNoToken) {
-		return AccessToken{}, signInAgain(scopes, "", err)
+		return AccessToken{}, signInAgain(want.Scopes, "", err)
 	}
 	if err != nil {
 		return AccessToken{}, err
 	}
-	return b.Token(ctx, session, scopes, newerThan)
+	return b.Token(ctx, session, want)
 }

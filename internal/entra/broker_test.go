@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -50,6 +53,18 @@ func (m *tokenMemory) DeleteToken(_ context.Context, session SessionID, resource
 	defer m.mu.Unlock()
 	delete(m.tokens, string(session[:])+resource)
 	return nil
+}
+
+func (m *tokenMemory) ListTokens(_ context.Context, session SessionID) ([]SealedToken, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var list []SealedToken
+	for _, key := range slices.Sorted(maps.Keys(m.tokens)) {
+		if strings.HasPrefix(key, string(session[:])) {
+			list = append(list, m.tokens[key])
+		}
+	}
+	return list, nil
 }
 
 func (m *tokenMemory) SessionWithToken(context.Context, access.PersonID, string, time.Time) (SessionID, error) {
@@ -138,7 +153,7 @@ func TestAttackTabClosedDuringRefresh(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	left := make(chan error)
 	go func() {
-		_, err := b.Token(ctx, testSession, []string{testScope}, time.Time{})
+		_, err := b.Token(ctx, testSession, Request{Scopes: []string{testScope}})
 		left <- err
 	}()
 	<-endpoint.asked
@@ -155,10 +170,10 @@ func TestAttackTabClosedDuringRefresh(t *testing.T) {
 	if err := b.Wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if token, err := b.Token(t.Context(), testSession, []string{testScope}, time.Time{}); err != nil || token.Value != "access-1" {
+	if token, err := b.Token(t.Context(), testSession, Request{Scopes: []string{testScope}}); err != nil || token.Value != "access-1" {
 		t.Errorf("the token that came is %q, %v", token.Value, err)
 	}
-	if token, err := b.Token(t.Context(), testSession, []string{"api://other/x"}, time.Time{}); err != nil || token.Value != "access-2" {
+	if token, err := b.Token(t.Context(), testSession, Request{Scopes: []string{"api://other/x"}}); err != nil || token.Value != "access-2" {
 		t.Errorf("the next renewal: %q, %v", token.Value, err)
 	}
 }
@@ -181,7 +196,7 @@ func TestAttackHangingTokenEndpoint(t *testing.T) {
 		wait.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			defer cancel()
-			if _, err := b.Token(ctx, testSession, []string{testScope}, time.Time{}); !apperr.IsKind(err, apperr.Timeout) {
+			if _, err := b.Token(ctx, testSession, Request{Scopes: []string{testScope}}); !apperr.IsKind(err, apperr.Timeout) {
 				t.Errorf("got %v", err)
 			}
 		})

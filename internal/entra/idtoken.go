@@ -46,6 +46,19 @@ type idClaims struct {
 	LoginHint         string     `json:"login_hint"`
 	Roles             stringList `json:"roles"`
 	AMR               stringList `json:"amr"`
+	DirectoryRoles    anyList    `json:"wids"`
+	Groups            anyList    `json:"groups"`
+	// The two signs of more groups than fit in (entra.md §3.1). The address that
+	// _claim_sources gives is never called: a token must not aim our requests.
+	HasGroups  any `json:"hasgroups"`
+	ClaimNames any `json:"_claim_names"`
+}
+
+// moreGroups reports whether the groups did not fit into the token.
+func (c *idClaims) moreGroups() bool {
+	names, _ := c.ClaimNames.(map[string]any)
+	_, elsewhere := names["groups"]
+	return elsewhere || c.HasGroups == true || c.HasGroups == "true"
 }
 
 // unixTime is a NumericDate (RFC 7519 §2), whole or with a fraction.
@@ -74,6 +87,23 @@ func (l *stringList) UnmarshalJSON(b []byte) error {
 		return nil
 	}
 	return json.Unmarshal(b, (*[]string)(l))
+}
+
+// anyList is a list of texts of which other kinds are left out: providers other
+// than Entra put objects into groups, and nobody may be refused for that.
+type anyList []string
+
+func (l *anyList) UnmarshalJSON(b []byte) error {
+	var values []any
+	if json.Unmarshal(b, &values) != nil {
+		return nil
+	}
+	for _, value := range values {
+		if text, ok := value.(string); ok {
+			*l = append(*l, text)
+		}
+	}
+	return nil
 }
 
 // IDToken is an ID token whose every check passed.
@@ -229,7 +259,7 @@ func (p *Provider) checkIssuer(m *metadata, keyIssuer, iss, tid string) error {
 
 func (c *idClaims) user(m *metadata) (access.User, error) {
 	u := access.User{Issuer: c.Issuer, TenantID: c.TenantID, ObjectID: c.ObjectID, Subject: c.Subject, Name: c.Name,
-		Roles: c.Roles, AMR: c.AMR, ID: access.PersonID{Authority: c.Issuer, Subject: c.Subject}}
+		Roles: c.Roles, AMR: c.AMR, DirectoryRoles: c.DirectoryRoles, Groups: c.Groups, MoreGroups: c.moreGroups(), ID: access.PersonID{Authority: c.Issuer, Subject: c.Subject}}
 	for _, account := range []string{c.PreferredUsername, c.UPN, c.Email} {
 		if u.Account == "" {
 			u.Account = account

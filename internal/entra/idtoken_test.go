@@ -78,6 +78,9 @@ func TestIDTokenClaims(t *testing.T) {
 		{"roles as one text", "roles", "Portal.Admin", ""},
 		{"roles of another kind", "roles", 7, "id_token_malformed"},
 		{"groups overage", "_claim_names", map[string]string{"groups": "src1"}, ""},
+		{"groups overage of the implicit flow", "hasgroups", true, ""},
+		{"groups of another provider's kind", "groups", []any{map[string]string{"name": "admins"}, 7}, ""},
+		{"wids of another kind", "wids", "everything", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			claims := a.claims()
@@ -90,6 +93,9 @@ func TestIDTokenClaims(t *testing.T) {
 			identity, err := signInWith(t, p, a.signed(claims))
 			if codeOf(err) != test.code || (identity != nil) != (test.code == "") {
 				t.Fatalf("got %v, want the code %q", err, test.code)
+			}
+			if more := test.claim == "_claim_names" || test.claim == "hasgroups"; identity != nil && identity.User.MoreGroups != more {
+				t.Errorf("more groups than fit in: %v", !more)
 			}
 			if identity != nil && identity.User.ID != (access.PersonID{Authority: testTenant, Subject: testPerson}) {
 				t.Errorf("the person is %v", identity.User.ID)

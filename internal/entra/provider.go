@@ -233,13 +233,14 @@ type Cloud struct {
 	GraphURL   string // with the version
 	ARMURL     string
 	PortalHost string // the Azure portal
+	VaultURL   string // App ID URI of Key Vault
 }
 
 // Clouds are the clouds that can be configured, by name.
 var Clouds = map[string]Cloud{
-	"public": {"public", "https://login.microsoftonline.com", "https://graph.microsoft.com/v1.0", "https://management.azure.com", "portal.azure.com"},
-	"usgov":  {"usgov", "https://login.microsoftonline.us", "https://graph.microsoft.us/v1.0", "https://management.usgovcloudapi.net", "portal.azure.us"},
-	"china":  {"china", "https://login.partner.microsoftonline.cn", "https://microsoftgraph.chinacloudapi.cn/v1.0", "https://management.chinacloudapi.cn", "portal.azure.cn"},
+	"public": {"public", "https://login.microsoftonline.com", "https://graph.microsoft.com/v1.0", "https://management.azure.com", "portal.azure.com", "https://vault.azure.net"},
+	"usgov":  {"usgov", "https://login.microsoftonline.us", "https://graph.microsoft.us/v1.0", "https://management.usgovcloudapi.net", "portal.azure.us", "https://vault.usgovcloudapi.net"},
+	"china":  {"china", "https://login.partner.microsoftonline.cn", "https://microsoftgraph.chinacloudapi.cn/v1.0", "https://management.chinacloudapi.cn", "portal.azure.cn", "https://vault.azure.cn"},
 }
 
 // TenantIssuer returns the expected issuer and the metadata URL of a tenant

@@ -42,14 +42,14 @@ func (b *Broker) SourceOfPerson(person access.PersonID) *Source {
 // Invalidate it is another one, unless the refused one was fresh.
 func (s *Source) Token(ctx context.Context, scope string) (string, error) {
 	s.mu.Lock()
-	newerThan := s.refused[scope]
+	want := Request{Scopes: []string{scope}, NewerThan: s.refused[scope]}
 	s.mu.Unlock()
 	var token AccessToken
 	var err error
 	if s.session == (SessionID{}) {
-		token, err = s.broker.TokenOfPerson(ctx, s.person, []string{scope}, newerThan)
+		token, err = s.broker.TokenOfPerson(ctx, s.person, want)
 	} else {
-		token, err = s.broker.Token(ctx, s.session, []string{scope}, newerThan)
+		token, err = s.broker.Token(ctx, s.session, want)
 	}
 	if err != nil {
 		return "", err

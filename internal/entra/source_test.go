@@ -72,7 +72,7 @@ func TestRefusedTokenIsRenewedOnce(t *testing.T) {
 	endpoint := &rotating{}
 	a.answerWith(endpoint.answer)
 	b := brokerOf(t, a)
-	if _, err := b.Token(t.Context(), testSession, []string{testScope}, time.Time{}); err != nil {
+	if _, err := b.Token(t.Context(), testSession, Request{Scopes: []string{testScope}}); err != nil {
 		t.Fatal(err)
 	}
 	a.pass(10 * time.Minute)

@@ -61,6 +61,11 @@ func (db *DB) CreateSession(ctx context.Context, rec session.Record, tokens []se
 		if err != nil {
 			return fmt.Errorf("store: creating a session: %w", err)
 		}
+		for _, old := range replaces {
+			if err := moveIssues(ctx, t, rec.Person, entra.SessionID(old), entra.SessionID(rec.ID)); err != nil {
+				return err
+			}
+		}
 		for _, token := range tokens {
 			if err := saveToken(ctx, t, rec.ID, entra.SealedToken(token)); err != nil {
 				return err
@@ -234,18 +239,23 @@ func (db *DB) Used(ctx context.Context, value string) (bool, error) {
 // clearLimit bounds one clearing step, so that no transaction holds up sign-ins.
 const clearLimit = 1000
 
-// ClearExpired removes sessions that ended and used values nobody needs to
-// remember, in small steps, and returns how many rows went.
+// ClearExpired removes sessions that ended, used values nobody needs to remember,
+// and the history of issued tokens after its days, in small steps, and returns
+// how many rows went.
 func (db *DB) ClearExpired(ctx context.Context) (int64, error) {
 	var total int64
 	db.remembered.prune(db.now())
-	now := micros(db.now())
-	for _, query := range []string{
-		"DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE ends_at <= $1 LIMIT $2)",
-		"DELETE FROM used_values WHERE digest IN (SELECT digest FROM used_values WHERE until <= $1 LIMIT $2)",
+	now := db.now()
+	for _, step := range []struct {
+		query string
+		until time.Time
+	}{
+		{"DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE ends_at <= $1 LIMIT $2)", now},
+		{"DELETE FROM used_values WHERE digest IN (SELECT digest FROM used_values WHERE until <= $1 LIMIT $2)", now},
+		{"DELETE FROM issued_tokens WHERE id IN (SELECT id FROM issued_tokens WHERE issued_at <= $1 LIMIT $2)", now.AddDate(0, 0, -entra.HistoryDays)},
 	} {
 		for {
-			n, err := db.exec(ctx, query, now, clearLimit)
+			n, err := db.exec(ctx, step.query, micros(step.until), clearLimit)
 			total += n
 			if err != nil {
 				return total, fmt.Errorf("store: clearing expired rows: %w", err)

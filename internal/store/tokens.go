@@ -30,7 +30,26 @@ func saveToken(ctx context.Context, t tx, session entra.SessionID, token entra.S
 	if err != nil {
 		return fmt.Errorf("store: saving a token: %w", err)
 	}
-	return nil
+	return recordIssue(ctx, t, session, token)
+}
+
+// maxTokens bounds the tokens of one session that are listed.
+const maxTokens = 1000
+
+// ListTokens implements entra.TokenRecords.
+func (db *DB) ListTokens(ctx context.Context, session entra.SessionID) ([]entra.SealedToken, error) {
+	r, err := db.query(ctx, "SELECT resource, sealed, expires_at FROM session_tokens WHERE session_id = $1 ORDER BY resource "+limitTo(maxTokens), session[:])
+	list, err := collect(r, err, func(r row) (entra.SealedToken, error) {
+		var token entra.SealedToken
+		var expires int64
+		err := r.Scan(&token.Resource, &token.Sealed, &expires)
+		token.ExpiresAt = fromMicros(expires)
+		return token, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store: tokens of a session: %w", err)
+	}
+	return list, nil
 }
 
 // LoadToken implements entra.TokenRecords.

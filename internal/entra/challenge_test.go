@@ -1,0 +1,116 @@
+package entra
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"azts.internal/portal/internal/seal"
+)
+
+// carrier returns a broker over a memory, with a clock that can be moved.
+func carrier(t *testing.T) (*Broker, *tokenMemory, *time.Time) {
+	t.Helper()
+	keys, err := seal.NewKeyRing(slices.Repeat([]byte{7}, seal.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	records := &tokenMemory{tokens: make(map[string]SealedToken)}
+	b, err := NewBroker(&Provider{}, records, keys, func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b, records, &now
+}
+
+func (b *Broker) hold(t *testing.T, session SessionID, scope, value string, lives time.Duration) {
+	t.Helper()
+	sealed, err := b.Seal(session, []string{scope}, &TokenSet{AccessToken: value, ReceivedAt: b.now(), ExpiresAt: b.now().Add(lives),
+		RefreshToken: "refresh-" + value}, "", FlowSignIn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.records.SaveTokens(t.Context(), session, sealed...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTokensMoveToTheSessionThatReplacesTheirs(t *testing.T) {
+	b, _, now := carrier(t)
+	from, to := SessionID{1}, SessionID{2}
+	b.hold(t, from, "api://short/x", "short", time.Minute)
+	b.hold(t, from, "api://azts/x", "azts", time.Hour)
+	b.hold(t, from, "api://other/x", "old", time.Hour)
+	*now = now.Add(2 * time.Minute)
+
+	fresh, err := b.Seal(to, []string{"api://other/x"}, &TokenSet{AccessToken: "new", ReceivedAt: *now, ExpiresAt: now.Add(time.Hour),
+		RefreshToken: "refresh-new"}, "a script", FlowAuthorizationCode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	carried, err := b.Carry(t.Context(), from, to, fresh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, token := range carried {
+		if !token.IssuedAt.IsZero() {
+			t.Errorf("%q is told to the history again", token.Resource)
+		}
+		if token.Resource == refreshKey {
+			t.Error("the old refresh token moves over the new one")
+		}
+	}
+	if err := b.records.SaveTokens(t.Context(), to, append(fresh, carried...)...); err != nil {
+		t.Fatal(err)
+	}
+	for scope, want := range map[string]string{"api://azts/x": "azts", "api://other/x": "new", "api://short/x": ""} {
+		token, err := b.Cached(t.Context(), to, []string{scope})
+		if token.Value != want || (err == nil) != (want != "") {
+			t.Errorf("%s: %q, %v; want %q", scope, token.Value, err, want)
+		}
+	}
+	if token, err := b.Cached(t.Context(), to, []string{"api://other/x"}); err != nil || token.Purpose != "a script" || token.IssueID == "" {
+		t.Errorf("the new token is %+v, %v", token, err)
+	}
+}
+
+func TestATokenOfOneSessionOpensInNoOther(t *testing.T) {
+	b, records, _ := carrier(t)
+	b.hold(t, SessionID{1}, "api://azts/x", "azts", time.Hour)
+	stolen := records.tokens[string((&SessionID{1})[:])+"api://azts/x"]
+	if err := records.SaveTokens(t.Context(), SessionID{2}, stolen); err != nil {
+		t.Fatal(err)
+	}
+	if token, err := b.Cached(t.Context(), SessionID{2}, []string{"api://azts/x"}); err == nil {
+		t.Errorf("it opened: %q", token.Value)
+	}
+}
+
+func TestAnAnsweredChallengeIsRememberedForAWhile(t *testing.T) {
+	b, _, now := carrier(t)
+	session, scopes := SessionID{1}, []string{"api://azts/x"}
+	challenge := ChallengeID(`{"access_token":{"acrs":{"essential":true,"value":"c1"}}}`)
+	if err := b.records.SaveTokens(t.Context(), session, b.SealAnswered(session, scopes, challenge)); err != nil {
+		t.Fatal(err)
+	}
+	answered := func(session SessionID, scopes []string, challenge string) bool {
+		t.Helper()
+		yes, err := b.Answered(t.Context(), session, scopes, challenge)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return yes
+	}
+	if !answered(session, scopes, challenge) {
+		t.Error("the same challenge would be answered twice")
+	}
+	if answered(session, scopes, ChallengeID(`{"access_token":{"acrs":{"essential":true,"value":"c2"}}}`)) ||
+		answered(session, []string{"api://other/x"}, challenge) || answered(SessionID{2}, scopes, challenge) {
+		t.Error("another challenge, other scopes or another session count as answered")
+	}
+	*now = now.Add(challengeAge)
+	if answered(session, scopes, challenge) {
+		t.Error("it is remembered for ever")
+	}
+}
