@@ -58,6 +58,7 @@ const (
 
 // TokenRecords keeps the sealed tokens of sessions. They go with their session.
 type TokenRecords interface {
+	IssueRecords
 	// SaveTokens stores tokens of a session, in place of those of the same
 	// resource, all or none. It fails when the session is gone.
 	SaveTokens(ctx context.Context, session SessionID, tokens ...SealedToken) error

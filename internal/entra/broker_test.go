@@ -25,8 +25,9 @@ var (
 
 // tokenMemory keeps the tokens of sessions that never end.
 type tokenMemory struct {
-	mu     sync.Mutex
-	tokens map[string]SealedToken // session and resource → token
+	IssueRecords // not needed here
+	mu           sync.Mutex
+	tokens       map[string]SealedToken // session and resource → token
 }
 
 func (m *tokenMemory) SaveTokens(ctx context.Context, session SessionID, tokens ...SealedToken) error {

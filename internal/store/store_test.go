@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -292,10 +293,16 @@ func TestExpiredRowsAreClearedInSmallSteps(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		for _, age := range []int{entra.HistoryDays, entra.HistoryDays - 1} {
+			token.IssueID, token.IssuedAt = strconv.Itoa(age), now.AddDate(0, 0, -age)
+			if err := db.SaveTokens(t.Context(), live.ID, token); err != nil {
+				t.Fatal(err)
+			}
+		}
 		steps := &counting{backend: db.backend}
 		db.backend, db.now = steps, func() time.Time { return now }
-		if n, err := db.ClearExpired(t.Context()); err != nil || n != many+1 {
-			t.Errorf("cleared %d rows, %v; want %d", n, err, many+1)
+		if n, err := db.ClearExpired(t.Context()); err != nil || n != many+2 {
+			t.Errorf("cleared %d rows, %v; want %d", n, err, many+2)
 		}
 		for _, n := range steps.changed {
 			if n > clearLimit {
@@ -310,6 +317,9 @@ func TestExpiredRowsAreClearedInSmallSteps(t *testing.T) {
 		}
 		if first, err := db.UseOnce(t.Context(), "kept", now); err != nil || first {
 			t.Errorf("a value was forgotten before its time: %v, %v", first, err)
+		}
+		if list, total, err := db.Issues(t.Context(), live.Person, 10, 0); err != nil || total != 1 || list[0].ID != strconv.Itoa(entra.HistoryDays-1) {
+			t.Errorf("of the history is left %+v, %v", list, err)
 		}
 		if n, err := db.ClearExpired(t.Context()); err != nil || n != 0 {
 			t.Errorf("the second time %d rows went, %v", n, err)

@@ -111,6 +111,13 @@ func TestRecords(t *testing.T, a, b Records) {
 		"tokens die with their session":                       tokensDie,
 		"a token is forgotten alone":                          deleteToken,
 		"a person's token is sought in the session last seen": sessionWithToken,
+		"an issued token has a line in the history":           issueWhole,
+		"the history is listed in pages, the newest first":    issuesPaged,
+		"a token that was not kept was not issued":            issueOfRefusedToken,
+		"the history outlives the session":                    issueOutlivesSession,
+		"the history goes with the browser to a new session":  issueMovesAlong,
+		"uses of a token are noted, the first time stays":     issueMarked,
+		"the history is its person's alone":                   issueOfOthers,
 		"a lock waits for its turn to end":                    lockGivenBack,
 		"held locks leave room for queries":                   locksLeaveRoom,
 	} {

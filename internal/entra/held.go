@@ -1,0 +1,93 @@
+package entra
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+)
+
+// HeldToken is an access token of a session and its person.
+type HeldToken struct {
+	Key string // [TokenKey] of the scopes it was asked for
+	AccessToken
+}
+
+// Asked returns the scopes that the token was asked for.
+func (t *HeldToken) Asked() []string { return strings.Fields(t.Key) }
+
+// ID names the token in forms: a short hash of the key, of no use outside its
+// session.
+func (t *HeldToken) ID() string { return TokenID(t.Key) }
+
+// TokenID returns the ID of the token that is kept under a key.
+func TokenID(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return "t" + hex.EncodeToString(sum[:8])
+}
+
+// keyOfScopes reports whether a session keeps a person's access token under a
+// key, and not its refresh token, an application's token ("app …") or the memory
+// of a challenge (answeredKey).
+func keyOfScopes(key string) bool {
+	return key != refreshKey && !strings.HasPrefix(key, "app ") && !strings.HasPrefix(key, `"`)
+}
+
+// Held returns the access tokens of a session's person that have not ended, by
+// key. It asks nobody.
+func (b *Broker) Held(ctx context.Context, session SessionID) ([]HeldToken, error) {
+	stored, err := b.records.ListTokens(ctx, session)
+	if err != nil {
+		return nil, err
+	}
+	var held []HeldToken
+	for _, one := range stored {
+		if !keyOfScopes(one.Resource) {
+			continue
+		}
+		token, err := b.open(session, one)
+		if errors.Is(err, ErrNoToken) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		held = append(held, HeldToken{Key: one.Resource, AccessToken: token})
+	}
+	slices.SortFunc(held, func(a, b HeldToken) int { return strings.Compare(a.Key, b.Key) })
+	return held, nil
+}
+
+// HeldByID returns one of Held by its ID, ErrNoToken when it is not there.
+func (b *Broker) HeldByID(ctx context.Context, session SessionID, id string) (HeldToken, error) {
+	held, err := b.Held(ctx, session)
+	if err != nil {
+		return HeldToken{}, err
+	}
+	for _, token := range held {
+		if token.ID() == id {
+			return token, nil
+		}
+	}
+	return HeldToken{}, ErrNoToken
+}
+
+// open unseals a token, ErrNoToken for one that ended or whose key was removed
+// from the ring.
+func (b *Broker) open(session SessionID, stored SealedToken) (AccessToken, error) {
+	if !b.now().Before(stored.ExpiresAt) {
+		return AccessToken{}, ErrNoToken
+	}
+	plain, err := b.keys.Open(stored.Sealed, tokenPlace(session, stored.Resource))
+	if err != nil {
+		return AccessToken{}, ErrNoToken
+	}
+	var token AccessToken
+	if err := json.Unmarshal(plain, &token); err != nil {
+		return AccessToken{}, errors.New("entra: stored token is malformed") // its bytes stay out of the error
+	}
+	return token, nil
+}
