@@ -34,13 +34,14 @@ const armPermission = "/user_impersonation"
 func realUpstream(c *config.Config, now func() time.Time) (*upstream, error) {
 	cloud := entra.Clouds[c.Cloud]
 	up := &upstream{issuer: c.Issuer, clientID: c.ClientID, allowedTenants: c.AllowedTenants, aztsURL: c.AzTSURL, aztsScope: c.AzTSScope,
-		armURL: c.ARMURL, armScope: cloud.ARMURL + armPermission, portalHost: cloud.PortalHost}
+		armURL: c.ARMURL, armScope: cloud.ARMURL + armPermission, portalHost: cloud.PortalHost,
+		graphURL: c.GraphURL, graphScopeBase: strings.TrimSuffix(cloud.GraphURL, "/v1.0")}
 	if c.TenantID != "" {
 		up.issuer, up.metadataURL = cloud.TenantIssuer(c.TenantID)
 		if up.armURL == "" {
 			up.armURL = cloud.ARMURL
 		}
-		up.graphURL, up.graphScopeBase = cmp.Or(c.GraphURL, cloud.GraphURL), strings.TrimSuffix(cloud.GraphURL, "/v1.0")
+		up.graphURL = cmp.Or(c.GraphURL, cloud.GraphURL)
 	}
 	switch {
 	case c.ClientSecret != "":

@@ -158,11 +158,14 @@ func (t *tenant) addGroups(claims map[string]any, p *person, oid string) {
 	}
 }
 
+// GroupID returns the object id of the nth group, from 0, of a person.
+func GroupID(personID string, n int) string { return seededGUID("group", personID, n) }
+
 // groupIDs returns the object ids of the person's groups, always the same.
 func (p *person) groupIDs() []string {
 	ids := make([]string, p.groups)
 	for i := range ids {
-		ids[i] = seededGUID("group", p.id, i)
+		ids[i] = GroupID(p.id, i)
 	}
 	return ids
 }
