@@ -76,10 +76,10 @@ func TestGrantsAreDecodedLeniently(t *testing.T) {
 
 func TestNamesOfStrangersAreCleaned(t *testing.T) {
 	for given, want := range map[string]string{
-		" Azure\u202e‮ CLI\x00\x07 ": "Azure CLI",
-		"one\ntwo":                   "one two",
-		"Zoë 多言語":                    "Zoë 多言語",
-		"bad\xff\xfebytes":           "badbytes",
+		" Azure\u202e CLI\x00\x07 ": "Azure CLI",
+		"one\ntwo":                  "one two",
+		"Zoë 多言語":                   "Zoë 多言語",
+		"bad\xff\xfebytes":          "badbytes",
 	} {
 		if got := text(given); got != want {
 			t.Errorf("text(%q) = %q, want %q", given, got, want)
@@ -98,6 +98,7 @@ func TestIDsThatAreNoneReachNobody(t *testing.T) {
 		"empty grant": func() error { _, err := c.Grant(ctx, token("t"), ""); return err },
 		"filter":      func() error { _, err := c.GrantsOfClient(ctx, token("t"), "x' or '1'='1"); return err },
 		"app id":      func() error { _, err := c.ServicePrincipalByAppID(ctx, token("t"), "')/owners"); return err },
+		"uri":         func() error { _, err := c.ServicePrincipalByURI(ctx, token("t"), "api://x' or 1 eq 1"); return err },
 		"application": func() error { _, err := c.Application(ctx, token("t"), "x"); return err },
 		"assignment":  func() error { return c.DeleteAppRoleAssignment(ctx, token("t"), azts, "a/b") },
 		"delete":      func() error { return c.DeleteGrant(ctx, token("t"), strings.Repeat("a", 600)) },

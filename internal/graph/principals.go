@@ -3,8 +3,12 @@ package graph
 import (
 	"context"
 	"encoding/json"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
+
+	"azts.internal/portal/internal/apperr"
 )
 
 // Permission is a delegated permission that an API exposes (entra.md §7.2).
@@ -126,6 +130,30 @@ func (c *Client) ServicePrincipalByAppID(ctx context.Context, source TokenSource
 	}
 	return &s, nil
 }
+
+// ServicePrincipalByURI returns the application that an App ID URI names, such as
+// api://… or https://vault.azure.net, with or without a slash at its end;
+// [CodeNotFound] when this tenant has none.
+func (c *Client) ServicePrincipalByURI(ctx context.Context, source TokenSource, uri string) (*ServicePrincipal, error) {
+	uri = strings.TrimSuffix(uri, "/")
+	if uri == "" || len(uri) > MaxText || text(uri) != uri || strings.ContainsAny(uri, " '") {
+		return nil, errBadID
+	}
+	for _, name := range []string{uri, uri + "/"} {
+		found, err := list(ctx, c.reads, source, get("/servicePrincipals", url.Values{"$filter": {"servicePrincipalNames/any(n:n eq '" + name + "')"}}),
+			decodeServicePrincipal)
+		if err != nil {
+			return nil, err
+		}
+		if len(found) > 0 {
+			return &found[0], nil
+		}
+	}
+	return nil, errNoPrincipal
+}
+
+var errNoPrincipal = apperr.New(apperr.NotFound, CodeNotFound, "No application of your organization has this App ID URI.").
+	WithNext(apperr.MenderAdmin, "Check the address of the API, and whether the application is registered.")
 
 // ServicePrincipal returns the application with that object id.
 func (c *Client) ServicePrincipal(ctx context.Context, source TokenSource, id string) (*ServicePrincipal, error) {

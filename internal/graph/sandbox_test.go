@@ -191,6 +191,7 @@ func TestEachCallAsksForTheLeastPermission(t *testing.T) {
 		{"GrantsOfClient", "Directory.Read.All", func() error { _, err := w.GrantsOfClient(ctx, ada, portalObject); return err }},
 		{"Grant", "Directory.Read.All", func() error { _, err := w.Grant(ctx, ada, grants[0].ID); return err }},
 		{"ServicePrincipal", "Directory.Read.All", func() error { _, err := w.ServicePrincipal(ctx, ada, aztsObject); return err }},
+		{"ServicePrincipalByURI", "Directory.Read.All", func() error { _, err := w.ServicePrincipalByURI(ctx, ada, sandbox.AzTSAppIDURI); return err }},
 		{"ServicePrincipalByAppID", "Directory.Read.All", func() error { _, err := w.ServicePrincipalByAppID(ctx, ada, sandbox.AzTSAppID); return err }},
 		{"AppRoleAssignmentsOf", "Directory.Read.All", func() error { _, err := w.AppRoleAssignmentsOf(ctx, ada, scanBot); return err }},
 		{"Application", "Directory.Read.All", func() error { _, err := w.Application(ctx, ada, sandbox.AzTSAppID); return err }},
@@ -316,6 +317,11 @@ func TestWhatAnAPIAndARegistrationHold(t *testing.T) {
 	if r := azts.AppRoles; len(r) != 1 || r[0].Value != "Scan.Request" || !r[0].ForApps || r[0].ForUsers {
 		t.Errorf("roles %+v", r)
 	}
+	if same, err := w.ServicePrincipalByURI(ctx, ada, sandbox.AzTSAppIDURI+"/"); err != nil || same.ID != azts.ID || len(same.Scopes) != 1 {
+		t.Errorf("by its URI: %+v, %v", same, err)
+	}
+	_, err = w.ServicePrincipalByURI(ctx, ada, "api://nobody")
+	wantCode(t, err, apperr.NotFound, graph.CodeNotFound)
 	app, err := w.Application(ctx, ada, sandbox.AzTSAppID)
 	if err != nil || len(app.PreAuthorized) != 2 || app.PreAuthorized[0].AppID != sandbox.AzureCLIAppID || len(app.PreAuthorized[0].PermissionIDs) != 1 {
 		t.Errorf("%+v, %v", app, err)

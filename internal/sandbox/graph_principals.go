@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -49,13 +50,20 @@ func (a *azure) servicePrincipalAt(id string) *application {
 	return nil
 }
 
+var namesFilter = regexp.MustCompile(`^servicePrincipalNames/any\([a-z]+:[a-z]+ eq '([^']*)'\)$`)
+
 func (a *azure) graphServicePrincipals(w http.ResponseWriter, r *http.Request) {
 	if _, ok := a.graphCaller(w, r, appReadScopes...); !ok {
 		return
 	}
-	filter, ok := a.graphFilterOf(w, r, []string{"appId", "displayName", "servicePrincipalType"}, nil)
-	if !ok {
-		return
+	var filter graphFilter
+	// The one comparison inside a list that is supported: by identifier URI.
+	byName := namesFilter.FindStringSubmatch(r.URL.Query().Get("$filter"))
+	ok := true
+	if byName == nil {
+		if filter, ok = a.graphFilterOf(w, r, []string{"appId", "displayName", "servicePrincipalType"}, nil); !ok {
+			return
+		}
 	}
 	page, ok := a.graphPageOf(w, r)
 	if !ok {
@@ -63,6 +71,9 @@ func (a *azure) graphServicePrincipals(w http.ResponseWriter, r *http.Request) {
 	}
 	a.s.mu.Lock()
 	for i, app := range a.s.tenant.servicePrincipals() {
+		if byName != nil && byName[1] != app.appID && !slices.Contains(app.identifierURIs, byName[1]) {
+			continue
+		}
 		if !filter.admits("appId", app.appID) || !filter.admits("displayName", app.name) || !filter.admits("servicePrincipalType", "Application") {
 			continue
 		}
