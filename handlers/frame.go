@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"azts.internal/portal/internal/access"
@@ -122,7 +124,7 @@ func (f *frame) signedIn(h personal) handler {
 		}
 		back := r.URL.RequestURI()
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			back = pageOfForm(r.URL.Path)
+			back = f.pageOfForm(r)
 		}
 		redirect(w, templates.LoginURL(localPath(back)))
 		return nil
@@ -154,15 +156,15 @@ func signedOutJSON(w http.ResponseWriter) error {
 }
 
 // pageOfForm returns the page a form stands on: a form that was sent when the
-// session had ended cannot be sent again by a redirect.
-func pageOfForm(path string) string {
-	switch path {
-	case templates.TokenRevealURL, templates.TokenRenewURL, templates.TokenForgetURL:
-		return templates.TokensURL
-	case templates.EndSessionURL:
-		return templates.SessionsURL
+// session had ended cannot be sent again by a redirect. Browsers name that page
+// (Referrer-Policy same-origin); for one that does not it is the first page of the area.
+func (f *frame) pageOfForm(r *http.Request) string {
+	from, err := url.Parse(r.Referer())
+	if err == nil && from.Host == r.Host {
+		return from.RequestURI()
 	}
-	return path
+	area, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	return "/" + area
 }
 
 // timeout bounds the work for one page that asks other services.

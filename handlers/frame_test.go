@@ -122,3 +122,21 @@ func TestMarkTellsSessionsAndPeopleApart(t *testing.T) {
 		}
 	}
 }
+
+func TestAFormThatWasSentTooLateLeadsBackToItsPage(t *testing.T) {
+	f := &frame{}
+	for _, test := range []struct{ path, referer, want string }{
+		{"/tokens/reveal", "https://portal.example/tokens?resource=arm", "/tokens?resource=arm"},
+		{"/tokens/reveal", "", "/tokens"},
+		{"/admin/consent/withdraw", "", "/admin"},
+		{"/scans", "https://portal.example/scans?q=prod", "/scans?q=prod"},
+		{"/scans", "https://elsewhere.example/scans?q=prod", "/scans"},
+		{"/scans", "://", "/scans"},
+	} {
+		r := httptest.NewRequest(http.MethodPost, "https://portal.example"+test.path, nil)
+		r.Header.Set("Referer", test.referer)
+		if back := f.pageOfForm(r); back != test.want {
+			t.Errorf("%s from %q leads to %q, want %q", test.path, test.referer, back, test.want)
+		}
+	}
+}

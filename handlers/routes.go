@@ -89,7 +89,6 @@ func New(p Parts) (http.Handler, error) {
 	anyone := func(pattern string, h handler) { mux.Handle(pattern, limitBody(maxForm, f.serve(h))) }
 	person := func(pattern string, h personal) { anyone(pattern, f.signedIn(h)) }
 	admin := func(pattern string, h personal) { person(pattern, auth.forAdmins(h)) }
-	_ = admin
 	// A page that is open asks by itself: that is no sign of its person.
 	openPage := func(pattern string, h personal) { anyone(pattern, f.stillSignedIn(h)) }
 
@@ -112,6 +111,12 @@ func New(p Parts) (http.Handler, error) {
 	person("GET /account/sessions", me.sessionsList)
 	person("POST /account/sessions/end", out.endOther)
 	openPage("GET /events", noHead(live.stream))
+	if p.Graph != nil {
+		admin("GET /admin", func(w http.ResponseWriter, _ *http.Request, _ *session.Session) error {
+			redirect(w, templates.AdminURL)
+			return nil
+		})
+	}
 	if p.AzTS != nil {
 		mine := &subscriptions{frame: f, azts: p.AzTS, arm: p.ARM, broker: p.Broker, scans: p.Scans}
 		first.subscriptions = mine
