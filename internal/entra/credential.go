@@ -79,6 +79,11 @@ func CertificateCredential(pemBytes []byte, now func() time.Time) (Credential, e
 	if !ok || !public.Equal(key.Public()) {
 		return nil, errors.New("the private key is not the certificate's")
 	}
+	return certificateOf(certificate, key, now)
+}
+
+// certificateOf returns the credential of a certificate with its key.
+func certificateOf(certificate *x509.Certificate, key crypto.Signer, now func() time.Time) (Credential, error) {
 	thumbprint := sha256.Sum256(certificate.Raw)
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.PS256, Key: key}, (&jose.SignerOptions{}).WithType("JWT").
 		WithHeader("x5t#S256", base64.RawURLEncoding.EncodeToString(thumbprint[:])))

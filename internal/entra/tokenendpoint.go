@@ -116,22 +116,31 @@ func (p *Provider) token(ctx context.Context, form url.Values) (*TokenSet, error
 	if err != nil {
 		return nil, err
 	}
-	resp, err := p.options.Client.Do(req)
+	status, body, err := p.exchange(req)
 	if err != nil {
-		return nil, transportError(redactURL(err))
+		return nil, err
 	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxTokenBody+1))
-	if err != nil {
-		return nil, transportError(err)
-	}
-	if len(body) > maxTokenBody {
-		return nil, errProviderWrong.Becausef("token endpoint: more than %d bytes", maxTokenBody)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, tokenError(resp.StatusCode, body)
+	if status != http.StatusOK {
+		return nil, tokenError(status, body)
 	}
 	return parseTokenAnswer(body, p.options.Now())
+}
+
+// exchange sends a token request and reads the answer, within maxTokenBody.
+func (p *Provider) exchange(req *http.Request) (status int, body []byte, err error) {
+	resp, err := p.options.Client.Do(req)
+	if err != nil {
+		return 0, nil, transportError(redactURL(err))
+	}
+	defer resp.Body.Close()
+	body, err = io.ReadAll(io.LimitReader(resp.Body, maxTokenBody+1))
+	if err != nil {
+		return 0, nil, transportError(err)
+	}
+	if len(body) > maxTokenBody {
+		return 0, nil, errProviderWrong.Becausef("token endpoint: more than %d bytes", maxTokenBody)
+	}
+	return resp.StatusCode, body, nil
 }
 
 func (p *Provider) tokenRequest(ctx context.Context, m *metadata, form url.Values) (*http.Request, error) {
