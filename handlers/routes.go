@@ -13,6 +13,7 @@ import (
 	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/arm"
 	"azts.internal/portal/internal/azts"
+	"azts.internal/portal/internal/consent"
 	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/internal/graph"
 	"azts.internal/portal/internal/reqlog"
@@ -31,8 +32,8 @@ type Features struct {
 }
 
 // Parts are what the portal is made of. AzTS, ARM and Scans are nil together
-// where no AzTS is configured; ARM may be nil alone. Graph is nil where the
-// provider is not Entra.
+// where no AzTS is configured; ARM may be nil alone. Graph and Consent are nil
+// together where the provider is not Entra.
 type Parts struct {
 	BaseURL  string
 	Sessions *session.Store
@@ -44,6 +45,7 @@ type Parts struct {
 	AzTSURL  string
 	ARM      *arm.Client
 	Graph    *graph.Client
+	Consent  *consent.Service
 	Scans    *scan.Service
 	ClientID string
 	// Resources are App ID URIs of further APIs that people may request tokens for.
@@ -68,7 +70,7 @@ type Parts struct {
 // New returns the portal's routes. It refuses missing parts.
 func New(p Parts) (http.Handler, error) {
 	if p.Sessions == nil || p.Provider == nil || p.Broker == nil || p.Database == nil || p.Now == nil || p.Log == nil ||
-		p.BaseURL == "" || p.Closing == nil || (p.AzTS == nil) != (p.Scans == nil) {
+		p.BaseURL == "" || p.Closing == nil || (p.AzTS == nil) != (p.Scans == nil) || (p.Graph == nil) != (p.Consent == nil) {
 		return nil, errors.New("handlers: a part is missing")
 	}
 	f := &frame{sessions: p.Sessions, provider: p.Provider, rules: p.Rules, environment: p.Environment, notice: p.Notice,

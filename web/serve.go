@@ -23,6 +23,7 @@ import (
 	"azts.internal/portal/internal/azhttp"
 	"azts.internal/portal/internal/azts"
 	"azts.internal/portal/internal/config"
+	"azts.internal/portal/internal/consent"
 	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/internal/graph"
 	"azts.internal/portal/internal/reqlog"
@@ -277,6 +278,9 @@ func (p *portal) services(parts *handlers.Parts, broker *entra.Broker) error {
 	if p.up.graphURL != "" {
 		var err error
 		if parts.Graph, err = graph.New(graph.Config{BaseURL: p.up.graphURL, ScopeBase: p.up.graphScopeBase, Now: p.now}); err != nil {
+			return err
+		}
+		if parts.Consent, err = consent.NewService(p.db, p.now, p.log); err != nil {
 			return err
 		}
 	}
