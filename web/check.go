@@ -33,8 +33,8 @@ func check(ctx context.Context, c *config.Config, stdout io.Writer, log *slog.Lo
 		return fmt.Errorf("provider %s: %w", up.metadataURL, err)
 	}
 	fmt.Fprintf(stdout, "provider: %s answers\n", up.issuer)
-	fmt.Fprintf(stdout, "register these at the provider:\n  redirect URI              %s/auth/callback\n  redirect URI              %s/auth/signed-out\n  front-channel logout URL  %s/auth/frontchannel-logout\n",
-		c.BaseURL, c.BaseURL, c.BaseURL)
+	fmt.Fprintf(stdout, "register these at the provider:\n  redirect URI              %s/auth/callback\n  redirect URI              %s/auth/signed-out\n  redirect URI              %s/auth/admin-consent\n  front-channel logout URL  %s/auth/frontchannel-logout\n",
+		c.BaseURL, c.BaseURL, c.BaseURL, c.BaseURL)
 	return nil
 }
 
