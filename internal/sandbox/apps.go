@@ -129,7 +129,7 @@ func seedApplications(options Options) []*application {
 	expenses := options.Origin + "/expenses"
 	return []*application{
 		{appID: PortalClientID, objectID: portalObjectID, name: "AzTS Portal", publisher: "Contoso", homePage: options.PortalURL + "/",
-			redirectURIs:   []string{options.PortalURL + "/auth/callback", options.PortalURL + "/auth/signed-out"},
+			redirectURIs:   []string{options.PortalURL + "/auth/callback", options.PortalURL + "/auth/signed-out", options.PortalURL + "/auth/admin-consent"},
 			logoutURL:      options.PortalURL + "/auth/frontchannel-logout",
 			secrets:        []secret{{value: PortalClientSecret}},
 			multiTenant:    true,
