@@ -46,8 +46,10 @@ func (b *book) LoadRequest(_ context.Context, id string) (Request, error) {
 func (b *book) RequestsOf(context.Context, access.PersonID, int) ([]Request, error) {
 	return b.requests, nil
 }
-func (b *book) RequestsIn(context.Context, bool, int) ([]Request, error) { return b.requests, nil }
-func (b *book) CountPending(context.Context, int) (int, error)           { return len(b.requests), nil }
+func (b *book) RequestsIn(context.Context, string, bool, int) ([]Request, error) {
+	return b.requests, nil
+}
+func (b *book) CountPending(context.Context, string, int) (int, error) { return len(b.requests), nil }
 
 func (b *book) DecideRequest(_ context.Context, id string, d Decision) error {
 	for i := range b.requests {
@@ -155,8 +157,17 @@ func TestDeciding(t *testing.T) {
 	if err := s.Decide(t.Context(), r.ID, Decision{State: Approved, By: ada}); !apperr.IsKind(err, apperr.Conflict) {
 		t.Errorf("decided twice: %v", err)
 	}
+	// Administrators of another tenant neither see nor decide it.
+	mallory := access.PersonID{Authority: "other", Subject: "mallory"}
+	if _, err := s.Request(t.Context(), mallory, r.ID); !apperr.IsKind(err, apperr.NotFound) {
+		t.Errorf("seen from another tenant: %v", err)
+	}
+	b.requests[0].State = Pending
+	if err := s.Decide(t.Context(), r.ID, Decision{State: Approved, By: mallory}); !apperr.IsKind(err, apperr.NotFound) || b.requests[0].State != Pending {
+		t.Errorf("decided from another tenant: %v", err)
+	}
 	for _, id := range []string{"nothing", strings.Repeat("x", 100)} {
-		if _, err := s.Request(t.Context(), id); !apperr.IsKind(err, apperr.NotFound) {
+		if _, err := s.Request(t.Context(), ada, id); !apperr.IsKind(err, apperr.NotFound) {
 			t.Errorf("Request(%s): %v", id, err)
 		}
 	}

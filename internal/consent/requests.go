@@ -79,11 +79,11 @@ type Records interface {
 	LoadRequest(ctx context.Context, id string) (Request, error)
 	// RequestsOf returns those of a person, newest first.
 	RequestsOf(ctx context.Context, person access.PersonID, limit int) ([]Request, error)
-	// RequestsIn returns those that wait, oldest first, or the decided ones,
-	// decided last first.
-	RequestsIn(ctx context.Context, pending bool, limit int) ([]Request, error)
-	// CountPending returns how many wait, at most limit.
-	CountPending(ctx context.Context, limit int) (int, error)
+	// RequestsIn returns those of the people of an authority that wait, oldest
+	// first, or the decided ones, decided last first.
+	RequestsIn(ctx context.Context, authority string, pending bool, limit int) ([]Request, error)
+	// CountPending returns how many of an authority wait, at most limit.
+	CountPending(ctx context.Context, authority string, limit int) (int, error)
 	// DecideRequest stores the decision of one that waits: ErrDecided when it does
 	// not any more, ErrNotFound when there is none.
 	DecideRequest(ctx context.Context, id string, d Decision) error
@@ -189,23 +189,25 @@ func (s *Service) RequestsOf(ctx context.Context, person access.PersonID) ([]Req
 	return s.records.RequestsOf(ctx, person, MaxListed)
 }
 
-// Pending returns the requests that wait, oldest first, at most [MaxListed].
-func (s *Service) Pending(ctx context.Context) ([]Request, error) {
-	return s.records.RequestsIn(ctx, true, MaxListed)
+// Pending returns the requests that wait for this administrator, oldest first, at
+// most [MaxListed]. Administrators see those of their own authority (tenant) alone.
+func (s *Service) Pending(ctx context.Context, admin access.PersonID) ([]Request, error) {
+	return s.records.RequestsIn(ctx, admin.Authority, true, MaxListed)
 }
 
-// CountPending returns how many requests wait, at most [MaxListed].
-func (s *Service) CountPending(ctx context.Context) (int, error) {
-	return s.records.CountPending(ctx, MaxListed)
+// CountPending returns how many requests wait for this administrator, at most
+// [MaxListed].
+func (s *Service) CountPending(ctx context.Context, admin access.PersonID) (int, error) {
+	return s.records.CountPending(ctx, admin.Authority, MaxListed)
 }
 
 // Decided returns the requests that were decided, the last first, at most limit.
-func (s *Service) Decided(ctx context.Context, limit int) ([]Request, error) {
-	return s.records.RequestsIn(ctx, false, min(limit, MaxListed))
+func (s *Service) Decided(ctx context.Context, admin access.PersonID, limit int) ([]Request, error) {
+	return s.records.RequestsIn(ctx, admin.Authority, false, min(limit, MaxListed))
 }
 
-// Request returns one request; NotFound when there is none.
-func (s *Service) Request(ctx context.Context, id string) (Request, error) {
+// Request returns one request; NotFound when there is none for this administrator.
+func (s *Service) Request(ctx context.Context, admin access.PersonID, id string) (Request, error) {
 	if len(id) > 64 {
 		return Request{}, errNoRequest
 	}
@@ -213,13 +215,22 @@ func (s *Service) Request(ctx context.Context, id string) (Request, error) {
 	if errors.Is(err, ErrNotFound) {
 		return Request{}, errNoRequest.Because(err)
 	}
-	return r, err
+	if err != nil {
+		return Request{}, err
+	}
+	if r.Person.Authority != admin.Authority {
+		return Request{}, errNoRequest.Becausef("it is of authority %q", r.Person.Authority)
+	}
+	return r, nil
 }
 
 // Decide answers a request that waits. To decline needs a sentence that the
 // person will read; approve only what was read back from Graph. Errors: Invalid
 // for a missing sentence, Conflict when somebody was faster, NotFound.
 func (s *Service) Decide(ctx context.Context, id string, d Decision) error {
+	if _, err := s.Request(ctx, d.By, id); err != nil {
+		return err
+	}
 	switch d.State {
 	case Declined:
 		answer, err := sentence("The answer to the person", d.Answer)

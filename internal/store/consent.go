@@ -83,19 +83,20 @@ func (db *DB) RequestsOf(ctx context.Context, person access.PersonID, limit int)
 }
 
 // RequestsIn implements consent.Records.
-func (db *DB) RequestsIn(ctx context.Context, pending bool, limit int) ([]consent.Request, error) {
-	query := " WHERE state <> $1 ORDER BY decided_at DESC, id "
+func (db *DB) RequestsIn(ctx context.Context, authority string, pending bool, limit int) ([]consent.Request, error) {
+	query := " AND state <> $2 ORDER BY decided_at DESC, id "
 	if pending {
-		query = " WHERE state = $1 ORDER BY asked_at, id "
+		query = " AND state = $2 ORDER BY asked_at, id "
 	}
-	r, err := db.query(ctx, "SELECT "+requestColumns+" FROM consent_requests"+query+limitTo(limit), consent.Pending)
+	r, err := db.query(ctx, "SELECT "+requestColumns+" FROM consent_requests WHERE authority = $1"+query+limitTo(limit), authority, consent.Pending)
 	return collect(r, err, scanRequest)
 }
 
 // CountPending implements consent.Records.
-func (db *DB) CountPending(ctx context.Context, limit int) (int, error) {
+func (db *DB) CountPending(ctx context.Context, authority string, limit int) (int, error) {
 	var n int
-	err := db.queryRow(ctx, "SELECT count(*) FROM (SELECT 1 FROM consent_requests WHERE state = $1 "+limitTo(limit)+") AS waiting", consent.Pending).Scan(&n)
+	err := db.queryRow(ctx, "SELECT count(*) FROM (SELECT 1 FROM consent_requests WHERE authority = $1 AND state = $2 "+limitTo(limit)+") AS waiting",
+		authority, consent.Pending).Scan(&n)
 	return n, err
 }
 

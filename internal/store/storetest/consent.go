@@ -200,24 +200,26 @@ func requestLists(w *consentWorld) {
 	if len(own) != 2 || own[0].ID != mine[2].ID || own[1].ID != mine[1].ID {
 		w.Errorf("the newest two are %v", idsOf(own))
 	}
-	only := func(list []consent.Request, err error) (own []string) {
+	// Of another authority, which never shows among these.
+	foreign := w.request("api://azts/1")
+	foreign.Person.Authority += "-other"
+	_, _, err = w.a.CreateRequest(ctx, foreign, 20)
+	w.ok(err)
+	only := func(list []consent.Request, err error) []string {
 		w.Helper()
 		w.ok(err)
-		for _, r := range list {
-			if r.Person == w.person {
-				own = append(own, r.ID)
-			}
-		}
-		return own
+		return idsOf(list)
 	}
-	if got := only(w.b.RequestsIn(ctx, true, 10_000)); strings.Join(got, " ") != mine[1].ID+" "+mine[2].ID {
+	if got := only(w.b.RequestsIn(ctx, w.person.Authority, true, 10_000)); strings.Join(got, " ") != mine[1].ID+" "+mine[2].ID {
 		w.Errorf("waiting: %v", got)
 	}
-	if got := only(w.b.RequestsIn(ctx, false, 10_000)); strings.Join(got, " ") != mine[0].ID {
+	if got := only(w.b.RequestsIn(ctx, w.person.Authority, false, 10_000)); strings.Join(got, " ") != mine[0].ID {
 		w.Errorf("decided: %v", got)
 	}
-	if n, err := w.b.CountPending(ctx, 2); err != nil || n != 2 {
-		w.Errorf("%d wait, at most 2 are counted: %v", n, err)
+	for limit, want := range map[int]int{10: 2, 1: 1} {
+		if n, err := w.b.CountPending(ctx, w.person.Authority, limit); err != nil || n != want {
+			w.Errorf("%d wait, at most %d are counted: %v", n, limit, err)
+		}
 	}
 }
 

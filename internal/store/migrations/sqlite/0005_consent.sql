@@ -20,8 +20,8 @@ CREATE TABLE consent_requests (
 );
 CREATE UNIQUE INDEX consent_requests_once ON consent_requests (authority, subject, scope) WHERE state = 'pending';
 CREATE INDEX consent_requests_by_person ON consent_requests (authority, subject, asked_at DESC);
-CREATE INDEX consent_requests_by_state ON consent_requests (state, asked_at);
-CREATE INDEX consent_requests_decided ON consent_requests (decided_at DESC);
+CREATE INDEX consent_requests_by_state ON consent_requests (authority, state, asked_at);
+CREATE INDEX consent_requests_decided ON consent_requests (authority, decided_at DESC);
 
 CREATE TABLE audit_log (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,
