@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,6 +21,8 @@ type Claim struct {
 	Value   string // text as it stands, everything else as JSON
 	Meaning string // one sentence; "" for a claim we do not know
 	Time    time.Time
+
+	number float64 // of a claim that is a time, whatever its unit
 }
 
 // Decoded is a token taken apart for people to read. Nothing in it was
@@ -205,63 +209,121 @@ func describe(payload []byte) ([]Claim, error) {
 	if !object.IsObject() {
 		return nil, errors.New("not a JSON object")
 	}
-	known := make([]Claim, len(meanings))
-	var unknown []Claim
+	var members []member
 	object.ForEach(func(name, value gjson.Result) bool {
-		c := Claim{Name: clip(name.String()), Value: display(value)}
-		i, there := meaningOf[c.Name]
-		switch {
-		case there:
-			c.Meaning, c.Time = meanings[i].text, timeOf(c.Name, value)
-			known[i] = c
-		case len(unknown) < claimLimit:
-			unknown = append(unknown, c)
-		}
+		members = append(members, member{name.String(), value.Raw})
 		return true
 	})
-	known = slices.DeleteFunc(known, func(c Claim) bool { return c.Name == "" })
-	slices.SortFunc(unknown, func(a, b Claim) int { return strings.Compare(a.Name, b.Name) })
-	return append(known, unknown...), nil
+	return claimsOf(members, meaningOf), nil
 }
 
-// meaningOf finds a claim's place in meanings.
-var meaningOf = func() map[string]int {
-	m := make(map[string]int, len(meanings))
-	for i := range meanings {
-		m[meanings[i].name] = i
+// claimsOf lists the members of a token's header or payload: those with a
+// meaning in the order of their table, then the others by name. What stands there
+// twice is listed twice.
+func claimsOf(members []member, known map[string]place) []Claim {
+	var claims []Claim
+	others := 0
+	for _, m := range members {
+		at, there := known[m.name]
+		if !there {
+			if others++; others > claimLimit {
+				continue
+			}
+		}
+		if len(claims) > 2*claimLimit {
+			break
+		}
+		c := Claim{Name: shorten(m.name, nameLimit), Value: display(m.raw), Meaning: at.text}
+		if slices.Contains(timeClaims, m.name) {
+			c.number = numberOf(m.raw)
+			c.Time = secondsTime(c.number)
+		}
+		claims = append(claims, c)
+	}
+	slices.SortStableFunc(claims, func(a, b Claim) int {
+		x, known1 := known[a.Name]
+		y, known2 := known[b.Name]
+		switch {
+		case known1 && known2:
+			return x.index - y.index
+		case known1:
+			return -1
+		case known2:
+			return 1
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	return claims
+}
+
+// place is where a claim stands in its table, and what it means.
+type place struct {
+	index int
+	text  string
+}
+
+func places(table []meaning) map[string]place {
+	m := make(map[string]place, len(table))
+	for i, one := range table {
+		m[one.name] = place{i, one.text}
 	}
 	return m
-}()
-
-// display shows text as it is, a list of texts with commas, the rest as JSON.
-func display(value gjson.Result) string {
-	text := value.Raw
-	switch {
-	case value.Type == gjson.String:
-		text = value.String()
-	case value.IsArray():
-		items := value.Array()
-		texts := make([]string, len(items))
-		for i, item := range items {
-			texts[i] = item.String()
-		}
-		text = strings.Join(texts, ", ")
-	}
-	if len(text) > valueLimit {
-		text = strings.ToValidUTF8(text[:valueLimit], "") + "…"
-	}
-	return text
 }
 
+var meaningOf, headerOf = places(meanings), places(headerMeanings)
+
+// display shows text as it is, a list with commas, the rest as the JSON it is.
+func display(raw string) string {
+	text := raw
+	switch raw[0] {
+	case '"':
+		text = unquote(raw)
+	case '[':
+		var items []string
+		gjson.Parse(raw).ForEach(func(_, item gjson.Result) bool {
+			if item.Type == gjson.String {
+				items = append(items, unquote(item.Raw))
+			} else {
+				items = append(items, item.Raw)
+			}
+			return true
+		})
+		text = strings.Join(items, ", ")
+	}
+	return shorten(text, valueLimit)
+}
+
+// plainNumber is a number, or a text of one, that can be a time.
+var plainNumber = regexp.MustCompile(`^"?(\d{1,20}(\.\d+)?([eE]\+?\d{1,2})?)"?$`)
+
+// numberOf returns the number of a claim that is a time, 0 for none.
+func numberOf(raw string) float64 {
+	found := plainNumber.FindStringSubmatch(raw)
+	if found == nil {
+		return 0
+	}
+	n, err := strconv.ParseFloat(found[1], 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// secondsTime returns the time of a NumericDate (RFC 7519 §2), zero for what can
+// be none.
+func secondsTime(n float64) time.Time {
+	if n <= 0 || n > 1<<36 {
+		return time.Time{}
+	}
+	return time.Unix(int64(n), 0).UTC()
+}
+
+// timeOf returns the time of a claim, zero for a claim that is none.
 func timeOf(name string, value gjson.Result) time.Time {
 	if !slices.Contains(timeClaims, name) {
 		return time.Time{}
 	}
-	seconds := value.Float() // of a number or of its text
-	if seconds <= 0 || seconds > 1<<36 {
-		return time.Time{}
-	}
-	return time.Unix(int64(seconds), 0).UTC()
+	return secondsTime(numberOf(value.Raw))
 }
 
 // methods are the values of amr in words (entra.md §3.1, RFC 8176).

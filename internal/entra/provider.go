@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -41,7 +42,23 @@ type Provider struct {
 	options  Options
 	metadata *metadataCache
 	keys     *keySet
-	end      context.CancelFunc // of what is being fetched
+	life     context.Context    // of what is being fetched
+	end      context.CancelFunc // of life
+
+	mu     sync.Mutex
+	others []idler // fetch as well, for an Inspector
+}
+
+// idler fetches something.
+type idler interface {
+	idle() // waits until nothing is being fetched
+}
+
+// alsoWait makes the end of p wait for the fetches of i too.
+func (p *Provider) alsoWait(i idler) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.others = append(p.others, i)
 }
 
 // NewProvider returns a provider. It asks nothing yet: the provider may be down
@@ -54,10 +71,9 @@ func NewProvider(o Options) (*Provider, error) {
 		o.MetadataURL = strings.TrimSuffix(o.Issuer, "/") + "/.well-known/openid-configuration"
 	}
 	p := &Provider{options: o}
-	var life context.Context
-	life, p.end = context.WithCancel(context.Background())
-	p.metadata = &metadataCache{client: o.Client, url: o.MetadataURL, issuer: o.Issuer, now: o.Now, life: life}
-	p.keys = &keySet{client: o.Client, now: o.Now, log: o.Log, life: life}
+	p.life, p.end = context.WithCancel(context.Background())
+	p.metadata = &metadataCache{client: o.Client, url: o.MetadataURL, issuer: o.Issuer, now: o.Now, life: p.life}
+	p.keys = &keySet{client: o.Client, now: o.Now, log: o.Log, life: p.life}
 	return p, nil
 }
 
@@ -92,6 +108,12 @@ func (p *Provider) stop() {
 	p.end()
 	p.metadata.idle()
 	p.keys.idle()
+	p.mu.Lock()
+	others := p.others
+	p.mu.Unlock()
+	for _, other := range others {
+		other.idle()
+	}
 }
 
 // Ready makes sure that the provider's metadata is known; it waits no longer than
