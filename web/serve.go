@@ -180,6 +180,11 @@ func (p *portal) reach() error {
 	if err != nil {
 		return err
 	}
+	// An administrator has granted reading, as README asks; what changes consent is
+	// asked for when somebody first needs it.
+	if err := box.Consent(sandbox.PortalClientID, "", sandbox.GraphAudience+"/Directory.Read.All"); err != nil {
+		return err
+	}
 	p.listen(l, box, func() {})
 	p.up = sandboxUpstream(box.Settings())
 	for _, person := range box.People() {
@@ -259,7 +264,8 @@ func (p *portal) build(ctx context.Context) (http.Handler, error) {
 		SignIn: p.up.signIn(c.ResponseType, c.RequireMFA),
 		Rules: access.Rules{AdminRole: c.AdminRole, HelpDeskRole: c.HelpDeskRole, AdminDirectoryRoles: c.AdminDirectoryRoles,
 			AdminGroups: c.AdminGroups},
-		ClientID: p.up.clientID, Resources: c.Resources, TrustedIssuers: c.TrustedIssuers, ManagedIdentity: c.ManagedIdentity,
+		ClientID: p.up.clientID, LoginURL: p.up.loginURL(), TrustedIssuers: c.TrustedIssuers, ManagedIdentity: c.ManagedIdentity,
+		Catalogue:  p.up.catalogue(c.Cloud, c.Resources),
 		AzTSURL:    p.up.aztsURL,
 		PortalHost: p.up.portalHost, Database: p.db, TrustedProxies: c.TrustedProxies, People: p.people, Version: version(),
 		Closing: p.closing, Now: p.now, Log: p.log}

@@ -231,7 +231,7 @@ func TestTheRegistration(t *testing.T) {
 	if days := portal.PasswordCredentials[0].EndDateTime.Sub(time.Unix(0, a.clock.Load())).Hours() / 24; days < 150 || portal.PasswordCredentials[0].SecretText != nil {
 		t.Errorf("the secret lasts %v days and is %v", days, portal.PasswordCredentials[0].SecretText)
 	}
-	if !slices.Equal(portal.Web.RedirectUris, []string{portalURL + "/auth/callback", portalURL + "/auth/signed-out"}) || portal.Web.LogoutURL != portalURL+"/auth/frontchannel-logout" || !portal.Web.ImplicitGrantSettings.EnableIDTokenIssuance {
+	if !slices.Equal(portal.Web.RedirectUris, []string{portalURL + "/auth/callback", portalURL + "/auth/signed-out", portalURL + "/auth/admin-consent"}) || portal.Web.LogoutURL != portalURL+"/auth/frontchannel-logout" || !portal.Web.ImplicitGrantSettings.EnableIDTokenIssuance {
 		t.Errorf("web %+v", portal.Web)
 	}
 	if portal.OptionalClaims.IDToken[0].Name != "sid" || portal.RequiredResourceAccess[0].ResourceAppID != sandbox.AzTSAppID || portal.RequiredResourceAccess[0].ResourceAccess[0].Type != "Scope" {

@@ -116,7 +116,7 @@ func servicePrincipalEntity(app *application) map[string]any {
 	return map[string]any{
 		"id": app.objectID, "appId": app.appID, "displayName": app.name, "appDisplayName": app.name, "publisherName": orNull(app.publisher),
 		"appOwnerOrganizationId": owner, "accountEnabled": !app.disabled, "appRoleAssignmentRequired": app.assignmentRequired,
-		"servicePrincipalType": "Application", "servicePrincipalNames": append([]string{app.appID}, app.identifierURIs...),
+		"createdDateTime": "2024-02-03T04:05:06Z", "servicePrincipalType": "Application", "servicePrincipalNames": append([]string{app.appID}, app.identifierURIs...),
 		"homepage": orNull(app.homePage), "logoutUrl": orNull(app.logoutURL), "replyUrls": emptyIfNil(app.redirectURIs),
 		"signInAudience": audienceOf(app), "verifiedPublisher": verified, "tags": []string{"WindowsAzureActiveDirectoryIntegratedApp"},
 		"oauth2PermissionScopes": scopeEntities(app), "appRoles": roleEntities(app),
