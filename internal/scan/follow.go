@@ -43,12 +43,18 @@ type FollowArgs struct {
 	Scan ID `json:"scan"`
 }
 
+// Queue is where the jobs wait that follow scans: one of their own, since all
+// of its workers may be waiting for AzTS. The name stands in the database.
+const Queue = "scans"
+
 // Kind names the job; it stands in the database and must not change.
 func (FollowArgs) Kind() string { return "scan_follow" }
 
 // InsertOpts keeps the job alive through failures of ours: the scan's own time
 // limits end it, not a count of attempts.
-func (FollowArgs) InsertOpts() river.InsertOpts { return river.InsertOpts{MaxAttempts: keepTrying} }
+func (FollowArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: Queue, MaxAttempts: keepTrying}
+}
 
 // Register adds the worker that follows scans. Call it before the job queue is
 // made: no scan can be requested until then.
@@ -185,7 +191,7 @@ func (s *Service) poll(ctx context.Context, scan *Scan, source azts.TokenSource)
 			asked = append(asked, p.SubscriptionID)
 		}
 	}
-	summaries, err := s.azts.Summaries(ctx, source, asked, nil)
+	summaries, err := s.summaries(ctx, scan, source, asked)
 	if err != nil {
 		return err
 	}
@@ -214,6 +220,16 @@ func (s *Service) poll(ctx context.Context, scan *Scan, source azts.TokenSource)
 		}
 	}
 	return nil
+}
+
+// summaries asks for the summaries of a scan's open parts, together with other
+// looks of the same person. A scan in trouble asks alone: if one subscription
+// makes AzTS fail, it must not take the person's other scans along for ever.
+func (s *Service) summaries(ctx context.Context, scan *Scan, source azts.TokenSource, ids []string) ([]azts.Summary, error) {
+	if scan.Problem.Code != "" {
+		return s.azts.Summaries(ctx, source, ids, nil)
+	}
+	return s.reads.ask(ctx, scan.Owner, source, ids)
 }
 
 // stall ends the scan at its time limit; parts that completed stay so.

@@ -42,6 +42,7 @@ type Service struct {
 	now     func() time.Time
 	random  io.Reader
 	hub     hub
+	reads   batcher
 }
 
 // New returns a service, or an error if something is missing.
@@ -52,7 +53,11 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
 	}
-	return &Service{records: cfg.Records, azts: cfg.AzTS, tokens: cfg.Tokens, log: cfg.Log, now: cfg.Now, random: cfg.Rand}, nil
+	s := &Service{records: cfg.Records, azts: cfg.AzTS, tokens: cfg.Tokens, log: cfg.Log, now: cfg.Now, random: cfg.Rand}
+	s.reads.call = func(ctx context.Context, source azts.TokenSource, ids []string) ([]azts.Summary, error) {
+		return s.azts.Summaries(ctx, source, ids, nil)
+	}
+	return s, nil
 }
 
 // time is now, as precise as it is kept.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -47,6 +48,7 @@ type world struct {
 	refuse   func(w http.ResponseWriter, r *http.Request) bool
 	answer   func() string // of a scan request; "" means all queued
 	signedIn bool
+	body     string // of the call that is being answered
 	log      logBuffer
 }
 
@@ -113,9 +115,14 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var body struct{ SubscriptionIDList []string }
-	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+	text, err := io.ReadAll(r.Body)
+	if err == nil {
+		err = json.Unmarshal(text, &body)
+	}
+	if err != nil {
 		w.t.Error(err)
 	}
+	w.body = string(text)
 	asked := strings.HasSuffix(r.URL.Path, "/RequestScan")
 	if asked {
 		w.requests++

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
+
+	"azts.internal/portal/internal/scan"
 )
 
 // errNoJobs says that a job was enqueued before [DB.NewJobs].
@@ -20,19 +22,31 @@ const (
 	rescueAfter = 40 * time.Second
 	// clearEvery is how often expired rows are cleared.
 	clearEvery = 10 * time.Minute
+	// ownWorkers is how many jobs other than looks at scans run at once.
+	ownWorkers = 8
+	// lookEvery is how often looks that are due are fetched. River's own second
+	// would use up half of what a look may be late.
+	lookEvery = 500 * time.Millisecond
 )
 
 // Jobs is the running queue of this process.
 type Jobs struct{ client jobClient }
 
 // NewJobs prepares the job queue with its workers; call it once, before
-// anything enqueues. The store adds a worker of its own that clears expired
-// rows. Nothing is worked until Start.
-func (db *DB) NewJobs(workers *river.Workers, maxWorkers int) (*Jobs, error) {
+// anything enqueues. looks is how many looks at scans may run at once. The store
+// adds a worker of its own that clears expired rows. Nothing is worked until Start.
+//
+// River moves jobs that were put off to those that are due every 5 s, but looks
+// as far ahead, and takes them by their own time: only right after the process
+// died that did this may they be up to 20 s late, until another does.
+func (db *DB) NewJobs(workers *river.Workers, looks int) (*Jobs, error) {
 	river.AddWorker(workers, &clearWorker{db: db})
 	client, err := db.newJobs(&river.Config{
-		Logger:               quiet(db.log),
-		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: maxWorkers}},
+		Logger: quiet(db.log),
+		Queues: map[string]river.QueueConfig{
+			river.QueueDefault: {MaxWorkers: ownWorkers},
+			scan.Queue:         {MaxWorkers: looks, FetchPollInterval: lookEvery},
+		},
 		Workers:              workers,
 		JobTimeout:           JobTimeout,
 		RescueStuckJobsAfter: rescueAfter,

@@ -106,7 +106,7 @@ type process struct {
 	jobs *Jobs
 }
 
-func startProcess(t *testing.T, databaseURL, aztsURL string) *process {
+func startProcess(t testing.TB, databaseURL, aztsURL string) *process {
 	t.Helper()
 	p := &process{db: openTest(t, databaseURL)}
 	client, err := azts.New(azhttp.Config{BaseURL: aztsURL, Scope: "s"})
@@ -119,7 +119,7 @@ func startProcess(t *testing.T, databaseURL, aztsURL string) *process {
 	}
 	workers := river.NewWorkers()
 	p.Register(workers)
-	if p.jobs, err = p.db.NewJobs(workers, 4); err != nil {
+	if p.jobs, err = p.db.NewJobs(workers, 256); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.jobs.Start(context.WithoutCancel(t.Context())); err != nil {
@@ -128,7 +128,7 @@ func startProcess(t *testing.T, databaseURL, aztsURL string) *process {
 	return p
 }
 
-func (p *process) stop(t *testing.T) {
+func (p *process) stop(t testing.TB) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 20*time.Second)
 	defer cancel()

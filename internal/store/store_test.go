@@ -21,7 +21,7 @@ import (
 	"azts.internal/portal/session"
 )
 
-func openTest(t *testing.T, databaseURL string) *DB {
+func openTest(t testing.TB, databaseURL string) *DB {
 	t.Helper()
 	db, err := Open(t.Context(), databaseURL, time.Now, slog.New(slog.DiscardHandler))
 	if err != nil {
