@@ -39,9 +39,10 @@ const (
 	// stopLimit is how long requests under way may take once we were asked to
 	// stop; then the jobs get as long again.
 	stopLimit = 10 * time.Second
-	// scanWorkers is how many scans are looked after at the same moment; each
-	// look is one short call.
-	scanWorkers = 32
+	// scanWorkers is how many looks at scans are under way at the same moment.
+	// 1,000 scans can need 200 looks in a second, each of which mostly waits for
+	// AzTS, up to a second.
+	scanWorkers = 256
 )
 
 func newLogger(c *config.Config, w io.Writer) *slog.Logger {
@@ -292,7 +293,7 @@ func (p *portal) services(parts *handlers.Parts, broker *entra.Broker) error {
 	}
 	if p.up.aztsURL != "" {
 		var err error
-		if parts.AzTS, err = azts.New(azhttp.Config{BaseURL: p.up.aztsURL, Scope: p.up.aztsScope, Now: p.now}); err != nil {
+		if parts.AzTS, err = azts.New(azhttp.Config{BaseURL: p.up.aztsURL, Scope: p.up.aztsScope, Transport: aztsTransport(), Now: p.now}); err != nil {
 			return err
 		}
 		if p.up.armURL != "" {
@@ -320,6 +321,14 @@ func (p *portal) services(parts *handlers.Parts, broker *entra.Broker) error {
 		return p.jobs.Stop(ctx)
 	})
 	return nil
+}
+
+// aztsTransport keeps as many connections as looks at scans can use: the default
+// keeps two, and each look would begin with a handshake.
+func aztsTransport() http.RoundTripper {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost, transport.MaxIdleConns = scanWorkers, scanWorkers
+	return transport
 }
 
 // ownerTokens gives the follower of a scan the tokens of the scan's owner.
