@@ -48,8 +48,11 @@ type Parts struct {
 	Consent  *consent.Service
 	Scans    *scan.Service
 	ClientID string
-	// Resources are App ID URIs of further APIs that people may request tokens for.
-	Resources []string
+	// Catalogue is the APIs that people may ask tokens and permissions of, AzTS first.
+	Catalogue entra.Catalogue
+	// LoginURL is the address of the cloud's sign-in, for commands; "" where the
+	// provider is not Entra.
+	LoginURL string
 	// TrustedIssuers are those whose signatures the inspector checks besides the provider's.
 	TrustedIssuers []string
 	// ManagedIdentity is "" for none, "system", or the client id of the portal's own.
@@ -119,10 +122,13 @@ func New(p Parts) (http.Handler, error) {
 			return nil
 		})
 	}
+	var mine *subscriptions // nil where AzTS is not configured
 	if p.AzTS != nil {
-		mine := &subscriptions{frame: f, azts: p.AzTS, arm: p.ARM, broker: p.Broker, scans: p.Scans}
+		mine = &subscriptions{frame: f, azts: p.AzTS, arm: p.ARM, broker: p.Broker, scans: p.Scans}
 		first.subscriptions = mine
-		token := &tokens{frame: f, broker: p.Broker, auth: auth, scopes: p.SignIn.TokenScopes, apiURL: p.AzTSURL}
+		token := &tokens{frame: f, broker: p.Broker, auth: auth, azts: p.AzTS, mine: mine, catalogue: p.Catalogue, scopes: p.SignIn.TokenScopes,
+			clientID: p.ClientID, commands: templates.Commands{APIURL: p.AzTSURL, Scope: p.SignIn.TokenScopes[0],
+				AppIDURI: p.Catalogue[0].AppIDURI, ClientID: p.ClientID, LoginURL: p.LoginURL}}
 		scan := &scans{frame: f, service: p.Scans, subscriptions: mine, broker: p.Broker}
 		result := &results{frame: f, azts: p.AzTS, subscriptions: mine, broker: p.Broker, portalHost: p.PortalHost}
 		person("GET /tokens", token.show)
@@ -130,6 +136,9 @@ func New(p Parts) (http.Handler, error) {
 		person("POST /tokens/reveal", token.reveal)
 		person("POST /tokens/renew", token.renew)
 		person("POST /tokens/forget", token.forget)
+		person("POST /tokens/check", token.check)
+		person("GET /tokens/history", token.history)
+		person("GET /tokens/commands/{name}", token.download)
 		person("GET /scans", scan.list)
 		person("POST /scans", scan.start)
 		person("GET /scans/{id}", scan.follow)

@@ -11,6 +11,7 @@
 //	Account    AccountPage    GET /account
 //	Sessions   SessionsPage   GET /account/sessions
 //	Tokens     TokensPage     GET /tokens, and the answers to its forms
+//	TokenHistory HistoryPage  GET /tokens/history
 //	Scans      ScansPage      GET /scans
 //	Scan       ScanPage       GET /scans/{id}
 //	Results    ResultsPage    GET /subscriptions/{id}/results
@@ -18,8 +19,9 @@
 //	SignedOut  SignedOutPage  GET /auth/signed-out
 //
 // Forms and their fields, all by POST: /auth/logout (none); /account/theme
-// (theme, return_to); /account/sessions/end (id); /tokens, /tokens/reveal,
-// /tokens/renew, /tokens/forget (id); /scans (idempotency_key and one
+// (theme, return_to); /account/sessions/end (id); /tokens (resource, scope,
+// other, purpose); /tokens/reveal, /tokens/renew, /tokens/forget, /tokens/check
+// (id); /scans (idempotency_key and one
 // subscription per choice). By GET: /scans (q, subscription).
 //
 // The invariants its users rely on: every string of a view model is shown as

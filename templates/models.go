@@ -163,35 +163,6 @@ type SessionRow struct {
 	Current    bool
 }
 
-// TokensPage requests and shows an AzTS token.
-type TokensPage struct {
-	Page
-	Resource string // name of the API, for example "AzTS"
-	Scope    string // what is asked for
-	APIURL   string // of the AzTS Web API, for the commands
-	// Token is nil when there is none.
-	Token *TokenCard
-	// Problem says why there is none or why the last action failed; its
-	// primary action may lead to the tenant.
-	Problem *Problem
-}
-
-// TokenCard is one access token.
-type TokenCard struct {
-	ID       string // field id of its forms
-	Resource string // name of the API
-	Audience string
-	Scopes   []string
-	Account  string
-	Issued   time.Time
-	Expires  time.Time
-	// Revealed is the token itself: only in the answer to /tokens/reveal.
-	Revealed string
-	Claims   ClaimRows // empty: the token cannot be read
-	Header   string    // indented JSON
-	Payload  string    // indented JSON
-}
-
 // ScansPage is the choice of subscriptions to scan, and my recent scans.
 type ScansPage struct {
 	Page

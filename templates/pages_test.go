@@ -134,7 +134,7 @@ func TestHostileTextStaysText(t *testing.T) {
 // TestFormsAreKnown holds the forms against the list in doc.go: a form that
 // changes something must post, or a link could do it.
 func TestFormsAreKnown(t *testing.T) {
-	posts := []string{LogoutURL, ThemeURL, EndSessionURL, TokensURL, TokenRevealURL, TokenRenewURL, TokenForgetURL, ScansURL}
+	posts := []string{LogoutURL, ThemeURL, EndSessionURL, TokensURL, TokenRevealURL, TokenRenewURL, TokenForgetURL, TokenCheckURL, ScansURL}
 	eachSample(t, func(t *testing.T, name string, d *goquery.Document) {
 		d.Find("form").Each(func(_ int, s *goquery.Selection) {
 			method, action := s.AttrOr("method", ""), s.AttrOr("action", "")
@@ -174,11 +174,11 @@ func TestScanFormKeepsTheChoice(t *testing.T) {
 }
 
 func TestTokenIsThereOnlyWhenRevealed(t *testing.T) {
-	if got := doc(t, "tokens").Find("#token-text").Text(); got != tokenMask {
+	if got := doc(t, "tokens").Find("#text-azts").Text(); got != tokenMask {
 		t.Errorf("masked token shows %q", got)
 	}
 	d := doc(t, "tokens-revealed")
-	if !strings.HasPrefix(d.Find("#token-text[data-revealed]").Text(), "eyJ0") {
+	if !strings.HasPrefix(d.Find("#text-azts[data-revealed]").Text(), "eyJ0") {
 		t.Error("revealed token is not shown")
 	}
 	if strings.Count(render(t, "tokens-revealed"), "not-a-signature") != 1 {

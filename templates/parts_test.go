@@ -183,13 +183,3 @@ func TestAddresses(t *testing.T) {
 
 // TestCommandsKeepTheTokenOutOfHistory: a token in a command line would stay in
 // the shell's history and in the list of processes.
-func TestCommandsKeepTheTokenOutOfHistory(t *testing.T) {
-	for _, s := range tokenSnippets("https://azts.example/") {
-		if !strings.Contains(s.code, "https://azts.example/adhocscan/RequestScan") || strings.Contains(s.code, "{api}") {
-			t.Errorf("%s: the address is not filled in", s.label)
-		}
-		if strings.Contains(s.code, "eyJ") || strings.Contains(s.code, `-H "Authorization`) {
-			t.Errorf("%s: the token stands in the command line", s.label)
-		}
-	}
-}

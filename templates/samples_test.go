@@ -92,12 +92,41 @@ func sampleClaims() []Claim {
 	}
 }
 
-func sampleToken() *TokenCard {
-	return &TokenCard{ID: "azts", Resource: "AzTS", Audience: "api://6f2d1c84-5b0e-4f7a-8c93-1d2e3f4a5b6c",
-		Scopes: []string{"user_impersonation"}, Account: "erika@contoso.example",
+func sampleToken() TokenCard {
+	return TokenCard{ID: "azts", Resource: "AzTS", Audience: "api://6f2d1c84-5b0e-4f7a-8c93-1d2e3f4a5b6c",
+		Scopes: []string{"api://6f2d1c84-5b0e-4f7a-8c93-1d2e3f4a5b6c/user_impersonation"}, Account: "erika@contoso.example", Purpose: "Nightly report for the platform team",
 		Issued: sampleNow.Add(-8 * time.Minute), Expires: sampleNow.Add(57 * time.Minute), Claims: RenderClaims(sampleClaims()),
 		Header:  "{\n  \"alg\": \"RS256\",\n  \"kid\": \"k1\",\n  \"typ\": \"JWT\"\n}",
-		Payload: "{\n  \"aud\": \"api://6f2d1c84-5b0e-4f7a-8c93-1d2e3f4a5b6c\",\n  \"scp\": \"user_impersonation\",\n  \"ver\": \"2.0\"\n}"}
+		Payload: "{\n  \"aud\": \"api://6f2d1c84-5b0e-4f7a-8c93-1d2e3f4a5b6c\",\n  \"scp\": \"user_impersonation\",\n  \"ver\": \"2.0\"\n}",
+		Verdict: TokenVerdict{Tone: ToneSuccess, Summary: "Yes: the token has what AzTS asks for.", CanAsk: true, Checks: []VerdictCheck{
+			{"Audience", CheckPassed, "The token is for AzTS."}, {"Time", CheckFailed, "The token has expired. Renew it."},
+			{"Calling application", CheckOpen, "It was asked for with Azure CLI."}}}}
+}
+
+func sampleGraphToken() TokenCard {
+	c := sampleToken()
+	c.ID, c.Resource, c.Audience, c.Purpose = "t0123456789abcdef", "Microsoft Graph", "https://graph.microsoft.com", ""
+	c.Scopes = []string{"https://graph.microsoft.com/User.Read", "https://graph.microsoft.com/Directory.Read.All"}
+	c.Expires = sampleNow.Add(4 * time.Minute)
+	c.Claims, c.Payload = "", ""
+	c.Verdict = TokenVerdict{Tone: ToneWarning, Summary: "No: the token is for Microsoft Graph, not for AzTS."}
+	return c
+}
+
+func sampleTokenForm() TokenForm {
+	return TokenForm{Resource: "https://graph.microsoft.com", Name: "Microsoft Graph", What: "Your profile, people, groups and the directory.",
+		Resources: []NavItem{{"AzTS", TokensURL, false}, {"Microsoft Graph", TokenQuery{Resource: "https://graph.microsoft.com"}.URL(), true}},
+		Scopes: []ScopeChoice{{Value: "https://graph.microsoft.com/User.Read", Name: "User.Read", Title: "Read your profile", Text: "Your name and mail address.", Chosen: true},
+			{Value: "https://graph.microsoft.com/Directory.Read.All", Name: "Directory.Read.All", AdminOnly: true}}}
+}
+
+func sampleIssues() []IssueRow {
+	return []IssueRow{
+		{IssuedAt: sampleNow.Add(-8 * time.Minute), Resource: "AzTS", Scopes: []string{"api://6f2d1c84-5b0e-4f7a-8c93-1d2e3f4a5b6c/user_impersonation"}, Purpose: "Nightly report",
+			Flow: "with your sign-in", Expires: sampleNow.Add(52 * time.Minute), RevealedAt: sampleNow.Add(-time.Minute), Reveals: 3, CopiedAt: sampleNow, Copies: 1, Device: "Edge on Windows", Here: true},
+		{IssuedAt: sampleNow.Add(-26 * time.Hour), Resource: "Azure Resource Manager", Scopes: []string{"https://management.azure.com/user_impersonation"},
+			Flow: "silently, with the refresh token", Expires: sampleNow.Add(-25 * time.Hour), Device: "Safari on iPhone"},
+	}
 }
 
 func sampleResults(n int) []Result {
@@ -181,14 +210,21 @@ func samples() map[string]templ.Component {
 	moreSessions := sessions
 	moreSessions.More = true
 
-	tokens := TokensPage{Page: samplePage(TokensURL), Resource: "AzTS", Scope: "api://6f2d1c84-5b0e-4f7a-8c93-1d2e3f4a5b6c/user_impersonation", APIURL: "http://127.0.0.1:8081/azts"}
+	tokens := TokensPage{Page: samplePage(TokensURL), Tabs: TokenTabs(TokensURL), Form: sampleTokenForm(), Commands: Commands{APIURL: "http://127.0.0.1:8081/azts",
+		Scope: "api://6f2d1c84-5b0e-4f7a-8c93-1d2e3f4a5b6c/user_impersonation", AppIDURI: "api://6f2d1c84-5b0e-4f7a-8c93-1d2e3f4a5b6c", TenantID: sampleID(79)}}
 	held, revealed, consent := tokens, tokens, tokens
-	held.Token = sampleToken()
-	revealed.Token = sampleToken()
-	revealed.Token.Revealed = "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9." + strings.Repeat("c2FtcGxlLXRva2Vu", 60) + ".not-a-signature"
-	revealed.Token.Expires = sampleNow.Add(4 * time.Minute)
+	held.Cards, held.Recent, held.MoreLink = []TokenCard{sampleToken(), sampleGraphToken()}, sampleIssues(), true
+	revealed.Cards = []TokenCard{sampleToken()}
+	revealed.Cards[0].Verdict.Answer = &AzTSAnswer{Tone: ToneWarning, Title: "AzTS does not take the token", What: "AzTS does not accept the token of this portal.",
+		Next: "Ask an administrator.", Quote: "The access token is not accepted any more.", At: sampleNow}
+	revealed.Cards[0].Revealed = "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9." + strings.Repeat("c2FtcGxlLXRva2Vu", 60) + ".not-a-signature"
+	revealed.Cards[0].Expires = sampleNow.Add(4 * time.Minute)
 	consent.Problem = &Problem{Tone: ToneWarning, Title: "Your tenant wants you to sign in again", What: "The tenant asks for more proof before it issues this token.",
-		Next: "Continue to your organization's sign-in page; you come back here.", Mender: "You.", Code: "AADSTS50076", Primary: &Action{Label: "Continue", URL: LoginURL(TokensURL)}}
+		Next: "Continue to your organization's sign-in page; you come back here.", Mender: "You.", Code: "AADSTS50076", Primary: &Action{Label: "Go on to the company sign-in", URL: TokensURL, Post: true, Fields: []Field{{"go", "1"}}}}
+	refused := tokens
+	refused.Form.Error, refused.Form.ErrorNext, refused.Form.Other, refused.Form.Purpose = "These scopes belong to two APIs.", "Ask for one token of each.", "https://management.azure.com/x", "A try"
+	history := HistoryPage{Page: samplePage(TokensURL), Tabs: TokenTabs(HistoryURL), Rows: sampleIssues(), Days: 90,
+		Pager: Pager{Noun: "tokens", From: 51, To: 52, Total: 120, PrevURL: HistoryPageURL(1), NextURL: HistoryPageURL(3)}}
 
 	scans := ScansPage{Page: samplePage(ScansURL), Subscriptions: sampleSubscriptions(12), IdempotencyKey: "k1", PasteIdempotencyKey: "k2", Recent: sampleScans()}
 	scans.Subscriptions[1].Selected = true
@@ -243,6 +279,9 @@ func samples() map[string]templ.Component {
 		"tokens-none":     Tokens(tokens),
 		"tokens-revealed": Tokens(revealed),
 		"tokens-signin":   Tokens(consent),
+		"tokens-refused":  Tokens(refused),
+		"history":         TokenHistory(history),
+		"history-none":    TokenHistory(HistoryPage{Page: samplePage(TokensURL), Tabs: TokenTabs(HistoryURL), Days: 90}),
 		"scans":           Scans(scans),
 		"scans-found":     Scans(found),
 		"scans-none":      Scans(none),
@@ -265,8 +304,15 @@ func samples() map[string]templ.Component {
 			Subscriptions: []Subscription{{ID: hostile, Name: hostile, AccessLevel: hostile}}, Elsewhere: []Subscription{{ID: hostile}},
 			Recent: []ScanRow{{ID: hostile, Subscriptions: []string{hostile, hostile, hostile}, State: hostile, Summary: hostile}}}),
 		"hostile-scan": Scan(ScanPage{Page: hostilePage(), ID: hostile, RequestID: hostile, State: hostile, Targets: []ScanTarget{{SubscriptionID: hostile, SubscriptionName: hostile, State: hostile, Reason: hostile, Next: hostile, ResultsURL: "javascript:alert(1)"}}}),
-		"hostile-tokens": Tokens(TokensPage{Page: hostilePage(), Resource: hostile, Scope: hostile, APIURL: hostile, Token: &TokenCard{ID: hostile, Resource: hostile, Audience: hostile,
-			Scopes: []string{hostile}, Account: hostile, Revealed: hostile, Claims: RenderClaims([]Claim{{Name: hostile, Value: hostile, Meaning: hostile}}), Header: hostile, Payload: hostile}}),
+		"hostile-tokens": Tokens(TokensPage{Page: hostilePage(), Tabs: []NavItem{{hostile, "javascript:alert(1)", true}}, Commands: Commands{hostile, hostile, hostile, hostile, hostile, hostile},
+			Form: TokenForm{Resource: hostile, Name: hostile, What: hostile, Other: hostile, Purpose: hostile, Error: hostile, ErrorNext: hostile,
+				Resources: []NavItem{{hostile, "javascript:alert(1)", true}}, Scopes: []ScopeChoice{{Value: hostile, Name: hostile, Title: hostile, Text: hostile}}},
+			Cards: []TokenCard{{ID: "t1", Resource: hostile, Audience: hostile, Scopes: []string{hostile}, Account: hostile, Purpose: hostile, Revealed: hostile,
+				Claims: RenderClaims([]Claim{{Name: hostile, Value: hostile, Meaning: hostile}}), Header: hostile, Payload: hostile,
+				Verdict: TokenVerdict{Tone: hostile, Summary: hostile, CanAsk: true, Checks: []VerdictCheck{{hostile, hostile, hostile}},
+					Answer: &AzTSAnswer{Tone: hostile, Title: hostile, What: hostile, Next: hostile, Quote: hostile}}}},
+			Recent: []IssueRow{{Resource: hostile, Scopes: []string{hostile}, Purpose: hostile, Flow: hostile, Device: hostile}}}),
+		"hostile-history": TokenHistory(HistoryPage{Page: hostilePage(), Rows: []IssueRow{{Resource: hostile, Scopes: []string{hostile}, Purpose: hostile, Flow: hostile, Device: hostile}}}),
 		"hostile-account": Account(AccountPage{Page: hostilePage(), Name: hostile, Account: hostile, Tenant: hostile, TenantID: hostile, ObjectID: hostile, Issuer: hostile, Subject: hostile,
 			Roles: []string{hostile}, Methods: []string{hostile}, Device: hostile, Claims: RenderClaims([]Claim{{Name: hostile, Value: hostile, Meaning: hostile}})}),
 		"hostile-sessions": Sessions(SessionsPage{Page: hostilePage(), Sessions: []SessionRow{{ID: hostile, Device: hostile}}}),

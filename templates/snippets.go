@@ -1,75 +1,134 @@
 package templates
 
-import "strings"
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
 
 // tokenMask stands for a hidden token. Its length says nothing about the token.
 const tokenMask = "••••••••••••••••••••••••••••••••"
 
-// requestClass makes requesting the primary action while there is no token,
-// unless a problem has to be solved first.
+// requestClass makes requesting the primary action, unless a problem has to be
+// solved first.
 func (v *TokensPage) requestClass() string {
-	if v.Token == nil && (v.Problem == nil || v.Problem.Primary == nil) {
-		return "btn btn-primary"
+	if v.Problem != nil && v.Problem.Primary != nil {
+		return "btn"
 	}
-	return "btn"
+	return "btn btn-primary"
 }
 
-// snippet is a set of commands that use a token.
-type snippet struct{ key, label, code string }
-
-// tokenSnippets returns the commands for an API at apiURL. They read the token
-// from a prompt into a variable: a token in the command line would stay in the
-// shell's history and, for curl, in the list of processes.
-func tokenSnippets(apiURL string) []snippet {
-	fill := strings.NewReplacer("{api}", strings.TrimRight(apiURL, "/"))
-	return []snippet{
-		{"powershell", "PowerShell 7", fill.Replace(powershellSnippet)},
-		{"windows-powershell", "Windows PowerShell 5.1", fill.Replace(windowsPowershellSnippet)},
-		{"curl", "bash and curl", fill.Replace(curlSnippet)},
-		{"http", "HTTP", fill.Replace(httpSnippet)},
-	}
+// Commands are what commands for AzTS are filled in with. Empty values stand as
+// a gap to fill.
+type Commands struct {
+	APIURL   string // of the AzTS Web API
+	Scope    string // delegated scope of AzTS by its full name
+	AppIDURI string // what the scope begins with
+	TenantID string
+	ClientID string
+	LoginURL string // of the cloud, such as https://login.microsoftonline.com
 }
 
-const powershellSnippet = `$token = Read-Host -AsSecureString "Paste the token"
-$subscription = "<subscription id>"
+// CommandSet are the commands of one tool.
+type CommandSet struct {
+	Key    string // what a browser remembers the choice by
+	Label  string
+	File   string // name of the file to download
+	Blocks []CommandBlock
+}
 
-# Request a scan
-Invoke-RestMethod -Method Post -Authentication Bearer -Token $token ` + "`" + `
-  -Uri "{api}/adhocscan/RequestScan?api-version=1.0" ` + "`" + `
-  -ContentType "application/json" ` + "`" + `
-  -Body (@{ SubscriptionIDList = @($subscription) } | ConvertTo-Json)
+// CommandBlock is what does one thing.
+type CommandBlock struct {
+	Title string
+	Code  string
+}
 
-# Read the results, 100 at a time
-Invoke-RestMethod -Method Post -Authentication Bearer -Token $token ` + "`" + `
-  -Uri "{api}/adhocscan/subscription/$subscription/ControlScanResult?api-version=1.0" ` + "`" + `
-  -ContentType "application/json" -Body "{}"`
+// commandTools are the tools with their files: first those that take a token
+// that one has, then those that get one. comment begins a line of remarks.
+var commandTools = []struct {
+	key, label, file, comment string
+	get                       bool // gets a token without the portal
+	quote                     func(string) string
+	blocks                    []CommandBlock
+}{
+	{"powershell", "PowerShell 7", "azts.ps1", "#", false, quotePowerShell, powershellBlocks},
+	{"windows-powershell", "Windows PowerShell 5.1", "azts-windows-powershell.ps1", "#", false, quotePowerShell, windowsPowershellBlocks},
+	{"azure-cli", "Azure CLI", "azts-azure-cli.sh", "#", false, quoteShell, azureCLIBlocks},
+	{"curl", "bash and curl", "azts-curl.sh", "#", false, quoteShell, curlBlocks},
+	{"go", "Go", "azts.go", "//", false, strconv.Quote, goBlocks},
+	{"msal-ps", "Get-MsalToken", "azts-msal.ps1", "#", true, quotePowerShell, msalBlocks},
+	{"get-azure-cli", "Azure CLI", "azts-get-azure-cli.sh", "#", true, quoteShell, getAzureCLIBlocks},
+	{"az-powershell", "Az PowerShell", "azts-az-powershell.ps1", "#", true, quotePowerShell, azPowershellBlocks},
+	{"get-curl", "bash and curl, by device code", "azts-get-curl.sh", "#", true, quoteShell, deviceCodeBlocks},
+}
 
-const windowsPowershellSnippet = `$secure = Read-Host -AsSecureString "Paste the token"
-$token = [System.Net.NetworkCredential]::new("", $secure).Password
-$subscription = "<subscription id>"
+// Sets returns the commands of each tool, filled in: those that take a token,
+// or those that get one without the portal.
+func (c Commands) Sets(get bool) []CommandSet {
+	var sets []CommandSet
+	for _, tool := range commandTools {
+		if tool.get != get {
+			continue
+		}
+		set := CommandSet{Key: tool.key, Label: tool.label, File: tool.file, Blocks: slices.Clone(tool.blocks)}
+		fill := c.filler(tool.quote)
+		for i := range set.Blocks {
+			set.Blocks[i].Code = fill.Replace(set.Blocks[i].Code)
+		}
+		sets = append(sets, set)
+	}
+	return sets
+}
 
-# Request a scan
-Invoke-RestMethod -Method Post -Headers @{ Authorization = "Bearer $token" } ` + "`" + `
-  -Uri "{api}/adhocscan/RequestScan?api-version=1.0" ` + "`" + `
-  -ContentType "application/json" ` + "`" + `
-  -Body (@{ SubscriptionIDList = @($subscription) } | ConvertTo-Json)`
+// filler puts the values in, quoted for the tool. A gap is named, for a person
+// to fill.
+func (c Commands) filler(quote func(string) string) *strings.Replacer {
+	or := func(value, gap string) string {
+		if value == "" {
+			return quote("<" + gap + ">")
+		}
+		return quote(value)
+	}
+	return strings.NewReplacer("{api}", or(strings.TrimRight(c.APIURL, "/"), "address of the AzTS Web API"), "{scope}", or(c.Scope, "scope"),
+		"{default}", or(c.defaultScope(), "App ID URI/.default"), "{resource}", or(c.AppIDURI, "App ID URI"),
+		"{tenant}", or(c.TenantID, "tenant id"), "{client}", or(c.ClientID, "client id"), "{login}", or(c.LoginURL, "address of the sign-in"))
+}
 
-const curlSnippet = `read -rsp "Paste the token: " AZTS_TOKEN
-subscription="<subscription id>"
+func (c Commands) defaultScope() string {
+	if c.AppIDURI == "" {
+		return ""
+	}
+	return c.AppIDURI + "/.default"
+}
 
-# Request a scan. The header comes from standard input, not from the command line.
-printf 'Authorization: Bearer %s' "$AZTS_TOKEN" |
-  curl -sS -X POST "{api}/adhocscan/RequestScan?api-version=1.0" \
-    -H @- -H "Content-Type: application/json" \
-    -d "{\"SubscriptionIDList\":[\"$subscription\"]}"
+// CommandFile returns the commands of a file by its name, false when there is
+// no such file. No file holds a token.
+func (c Commands) CommandFile(name string) (string, bool) {
+	for i, tool := range commandTools {
+		if tool.file != name {
+			continue
+		}
+		var b strings.Builder
+		if tool.comment == "#" && strings.HasSuffix(name, ".sh") {
+			b.WriteString("#!/usr/bin/env bash\nset -euo pipefail\n\n")
+		}
+		fill := c.filler(commandTools[i].quote)
+		for j, block := range tool.blocks {
+			if j > 0 {
+				b.WriteByte('\n')
+			}
+			if tool.comment == "#" { // a Go file is one piece
+				b.WriteString(tool.comment + " " + block.Title + "\n")
+			}
+			b.WriteString(fill.Replace(block.Code) + "\n")
+		}
+		return b.String(), true
+	}
+	return "", false
+}
 
-# Read the results, 100 at a time
-printf 'Authorization: Bearer %s' "$AZTS_TOKEN" |
-  curl -sS -X POST "{api}/adhocscan/subscription/$subscription/ControlScanResult?api-version=1.0" \
-    -H @- -H "Content-Type: application/json" -d "{}"`
+// quotePowerShell writes a text as PowerShell's verbatim string.
+func quotePowerShell(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-const httpSnippet = `POST {api}/adhocscan/RequestScan?api-version=1.0
-Authorization: Bearer <token>
-Content-Type: application/json
-
-{"SubscriptionIDList": ["<subscription id>"]}`
+// quoteShell writes a text as one word of a POSIX shell.
+func quoteShell(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

@@ -17,9 +17,17 @@ const (
 	ThemeURL       = "/account/theme"        // POST theme, return_to
 	EndSessionURL  = "/account/sessions/end" // POST id
 	TokensURL      = "/tokens"               // GET; POST requests a token
-	TokenRevealURL = "/tokens/reveal"        // POST id; JSON when asked for
+	TokenRevealURL = "/tokens/reveal"        // POST id, use; JSON when asked for
 	TokenRenewURL  = "/tokens/renew"         // POST id
 	TokenForgetURL = "/tokens/forget"        // POST id
+	TokenCheckURL  = "/tokens/check"         // POST id; asks AzTS
+	HistoryURL     = "/tokens/history"       // GET
+	AppTokensURL   = "/tokens/app"           // GET; POST requests one
+	AppIdentityURL = "/tokens/app/identity"  // POST resource; admins
+	AppRevealURL   = "/tokens/app/reveal"    // POST id, use; JSON when asked for
+	AppForgetURL   = "/tokens/app/forget"    // POST id
+	InspectURL     = "/tokens/inspect"       // GET; POST without a script
+	InspectKeysURL = "/tokens/inspect/keys"  // GET issuer, tenant, kid; JSON
 	AccessURL      = "/access"               // GET
 	AdminURL       = "/admin/consent"        // GET; where the admin's pages begin
 	ScansURL       = "/scans"                // GET; POST starts a scan
@@ -62,6 +70,40 @@ func LoginURL(returnTo string) string { return LoginOptions{ReturnTo: returnTo}.
 func OtherAccountURL(returnTo string) string {
 	return LoginOptions{ReturnTo: returnTo, Prompt: "select_account"}.URL()
 }
+
+// TokenQuery is what somebody asks a token for; empty fields are left out.
+type TokenQuery struct {
+	Got      string   // id of the token that a visit was for
+	Resource string   // App ID URI
+	Scopes   []string // full names
+	Purpose  string
+}
+
+// URL returns the address of the tokens page with the form filled in.
+func (q TokenQuery) URL() string {
+	v := url.Values{}
+	for name, value := range map[string]string{"got": q.Got, "resource": q.Resource, "purpose": q.Purpose} {
+		if value != "" {
+			v.Set(name, value)
+		}
+	}
+	for _, scope := range q.Scopes {
+		v.Add("scope", scope)
+	}
+	if len(v) == 0 {
+		return TokensURL
+	}
+	return TokensURL + "?" + v.Encode()
+}
+
+// TokenURL returns the address of one of the tokens on the tokens page.
+func TokenURL(id string) string { return TokensURL + "#" + id }
+
+// CommandsURL returns the address of a file with commands.
+func CommandsURL(file string) string { return TokensURL + "/commands/" + url.PathEscape(file) }
+
+// HistoryPageURL returns the address of one page of the history of tokens.
+func HistoryPageURL(page int) string { return listURL(HistoryURL, "", page) }
 
 // ScanURL returns the address of one scan.
 func ScanURL(id string) string { return ScansURL + "/" + url.PathEscape(id) }

@@ -89,7 +89,7 @@ func seeAsEmployee(t *testing.T, w *world, b *chromium.Browser) {
 
 	v.see("/tokens", "Tokens")
 	v.Press("Reveal")
-	v.Wait("the token", `document.querySelector('#token-text').textContent.startsWith('eyJ')`)
+	v.Wait("the token", `document.querySelector('#text-azts').textContent.startsWith('eyJ')`)
 	v.check("token revealed")
 	v.see("/account", "Account")
 	v.see("/account/sessions", "Your sessions")

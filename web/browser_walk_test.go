@@ -72,8 +72,8 @@ func (v *visitor) walkToken() {
 		v.t.Error("copying shows the token")
 	}
 	v.Press("Reveal")
-	v.Wait("the token", `document.querySelector('#token-text').textContent.startsWith('eyJ')`)
-	if shown := v.Text("#token-text"); shown != copied {
+	v.Wait("the token", `document.querySelector('#text-azts').textContent.startsWith('eyJ')`)
+	if shown := v.Text("#text-azts"); shown != copied {
 		v.t.Errorf("shown is %.40q, copied %.40q", shown, copied)
 	}
 	v.Press("Hide")
@@ -138,7 +138,7 @@ func signOutElsewhere(t *testing.T, b *chromium.Browser) {
 	portal := w.visitor(t, profile)
 	portal.signIn(sandbox.DanaID, "/tokens", "Tokens")
 	portal.Press("Reveal")
-	portal.Wait("the token", `document.querySelector('#token-text').textContent.startsWith('eyJ')`)
+	portal.Wait("the token", `document.querySelector('#text-azts').textContent.startsWith('eyJ')`)
 
 	expenses := w.visitor(t, profile)
 	expenses.Open(w.tenant.url + "/expenses")

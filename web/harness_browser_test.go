@@ -231,7 +231,7 @@ func (b *browser) submit(p *page, button string, filled url.Values) *page {
 	pressed := p.one(button)
 	form := pressed.Closest("form")
 	fields := url.Values{}
-	form.Find("input[type=hidden]").Each(func(_ int, in *goquery.Selection) {
+	form.Find("input[type=hidden], input[type=checkbox][checked]").Each(func(_ int, in *goquery.Selection) {
 		fields.Add(in.AttrOr("name", ""), in.AttrOr("value", ""))
 	})
 	if name, ok := pressed.Attr("name"); ok && pressed.Is("button") {

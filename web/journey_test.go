@@ -48,16 +48,16 @@ func TestWholeWalk(t *testing.T) {
 	overview.has("table", "Contoso Prod")
 
 	// The sign-in brought a token; request one as somebody does who has none.
-	none := b.submit(b.get("/tokens"), `form[action="/tokens/forget"] button`, nil)
+	none := b.submit(b.get("/tokens"), `#azts form[action="/tokens/forget"] button`, nil)
 	tokens := b.submit(none, `form[action="/tokens"] button`, nil).want(http.StatusOK, "Tokens")
-	if shown := tokens.text("#token-text"); strings.Contains(shown, "eyJ") {
+	if shown := tokens.text("#text-azts"); strings.Contains(shown, "eyJ") {
 		t.Error("the token is shown before anyone asked to see it")
 	}
-	revealed := b.submit(tokens, "form[data-reveal] button", nil).want(http.StatusOK, "Tokens")
-	if token := revealed.text("#token-text"); strings.Count(token, ".") != 2 || !strings.HasPrefix(token, "eyJ") {
+	revealed := b.submit(tokens, "#azts form[data-reveal] button", nil).want(http.StatusOK, "Tokens")
+	if token := revealed.text("#text-azts"); strings.Count(token, ".") != 2 || !strings.HasPrefix(token, "eyJ") {
 		t.Errorf("the token reads %.40q", token)
 	}
-	revealed.has("#token .facts", sandbox.AzTSAppIDURI)
+	revealed.has("#azts .facts", sandbox.AzTSAppIDURI)
 
 	scan := startScan(b, "Contoso Prod", "Payments – Staging")
 	events := b.events()

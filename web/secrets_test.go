@@ -24,7 +24,7 @@ func TestNoSecretIsWrittenDown(t *testing.T) {
 	b.get("/").want(http.StatusOK, "Overview")
 	b.post("/tokens", nil).want(http.StatusOK, "Tokens")
 	b.post("/tokens/renew", nil).want(http.StatusOK, "Tokens")
-	revealed := b.post("/tokens/reveal", nil).text("#token-text")
+	revealed := b.post("/tokens/reveal", nil).text("#text-azts")
 	startScan(b, "Contoso Prod", "Payments – Staging")
 	b.get("/account").want(http.StatusOK, "Account")
 

@@ -90,7 +90,7 @@ func TestResponseTypes(t *testing.T) {
 				t.Errorf("the person is sent for a token with %v", q)
 			}
 			p := b.through(b.get(start.header.Get("Location")), dana).want(http.StatusOK, "Tokens")
-			p.has("#token .facts", sandbox.AzTSAppIDURI)
+			p.has("#azts .facts", sandbox.AzTSAppIDURI)
 			if p.url.Path != "/tokens" || w.sessions() != 1 {
 				t.Errorf("the way back ends at %s with %d sessions", p.url, w.sessions())
 			}
@@ -126,7 +126,7 @@ func TestRefreshRefused(t *testing.T) {
 	w := startWorld(t, setup{})
 	b := w.browser()
 	b.signIn(dana)
-	renew := visit{to: "/tokens/renew", form: url.Values{}, from: b.address("/")}
+	renew := visit{to: "/tokens/renew", form: url.Values{"go": {"1"}}, from: b.address("/")}
 
 	w.tenant.Faults().Set("refresh.interaction_required", "", 1)
 	q := b.send(renew).leadsTo(w.authorizeURL()).Query()
@@ -137,7 +137,7 @@ func TestRefreshRefused(t *testing.T) {
 		t.Errorf("the person is sent with %v", q)
 	}
 	p := b.through(b.get(w.authorizeURL()+q.Encode()), dana).want(http.StatusOK, "Tokens")
-	p.has("#token", sandbox.AzTSAppIDURI)
+	p.has("#azts", sandbox.AzTSAppIDURI)
 
 	w.tenant.Faults().Set("refresh.revoked", "", 1)
 	q = b.send(renew).leadsTo(w.authorizeURL()).Query()

@@ -91,6 +91,25 @@ func (u *upstream) signIn(responseType string, requireMFA bool) handlers.SignIn 
 	return s
 }
 
+// catalogue returns the APIs that people may ask tokens of: at a provider other
+// than Entra none of Microsoft's.
+func (u *upstream) catalogue(cloud string, others []string) entra.Catalogue {
+	if u.graphURL == "" {
+		return entra.NewCatalogue(u.aztsScope, nil, others)
+	}
+	return entra.NewCatalogue(u.aztsScope, entra.Clouds[cloud].Resources(), others)
+}
+
+// loginURL returns what stands before the tenant in the addresses of the sign-in;
+// "" where the provider is not Entra.
+func (u *upstream) loginURL() string {
+	authority, entraID := strings.CutSuffix(u.issuer, "/v2.0")
+	if tenant := strings.LastIndexByte(authority, '/'); entraID && u.graphURL != "" && tenant > 0 {
+		return authority[:tenant]
+	}
+	return ""
+}
+
 // newClient returns the client for the provider's endpoints: no redirects, since
 // nothing there redirects, and a time limit on everything.
 func newClient() *http.Client {

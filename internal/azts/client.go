@@ -33,6 +33,16 @@ func RetryAfter(err error) time.Duration { return azhttp.RetryAfter(err) }
 // with err: a scan may have been queued.
 func MayHaveReached(err error) bool { return azhttp.MayHaveReached(err) }
 
+// Words returns what AzTS itself wrote about a refusal, at most 300 bytes; ""
+// when it wrote nothing. It is a stranger's text: show it as a quotation.
+func Words(err error) string {
+	var call *azhttp.CallError
+	if !errors.As(err, &call) {
+		return ""
+	}
+	return limit(call.Message, 300)
+}
+
 // Client calls the AzTS REST API.
 type Client struct{ http *azhttp.Client }
 

@@ -111,6 +111,24 @@ func (e *InteractionRequired) Error() string {
 // Unwrap returns the provider's refusal.
 func (e *InteractionRequired) Unwrap() error { return e.Cause }
 
+// Silent reports whether the person need not be told first why they are sent to
+// the provider: only consent is missing, which its page asks for, or there was
+// no refresh token to try with.
+func (e *InteractionRequired) Silent() bool {
+	var refusal *ProviderError
+	if !errors.As(e.Cause, &refusal) {
+		return e.Claims == ""
+	}
+	return e.Claims == "" && (refusal.OAuthError == "consent_required" || refusal.Subcode == "consent_required")
+}
+
+// SignInEnded reports whether the provider takes the refresh token no more: the
+// person has to sign in anew (entra.md §4.3).
+func (e *InteractionRequired) SignInEnded() bool {
+	var refusal *ProviderError
+	return errors.As(e.Cause, &refusal) && refusal.OAuthError == "invalid_grant" && e.Claims == "" && !e.Silent()
+}
+
 // Broker hands out access tokens of a session, from its memory or with its
 // refresh token. One refresh runs at a time per session: providers that rotate
 // refresh tokens take a second use of the old one for theft.

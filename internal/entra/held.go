@@ -61,15 +61,17 @@ func (b *Broker) Held(ctx context.Context, session SessionID) ([]HeldToken, erro
 	return held, nil
 }
 
-// HeldByID returns one of Held by its ID, ErrNoToken when it is not there.
+// HeldByID returns one token by its ID. For one that has ended it returns the
+// key alone, with ErrNoToken.
 func (b *Broker) HeldByID(ctx context.Context, session SessionID, id string) (HeldToken, error) {
-	held, err := b.Held(ctx, session)
+	stored, err := b.records.ListTokens(ctx, session)
 	if err != nil {
 		return HeldToken{}, err
 	}
-	for _, token := range held {
-		if token.ID() == id {
-			return token, nil
+	for _, one := range stored {
+		if keyOfScopes(one.Resource) && TokenID(one.Resource) == id {
+			token, err := b.open(session, one)
+			return HeldToken{Key: one.Resource, AccessToken: token}, err
 		}
 	}
 	return HeldToken{}, ErrNoToken

@@ -56,12 +56,16 @@ func ScopeName(scope string) string { return scope[strings.LastIndexByte(scope, 
 // Catalogue is the resources that people may ask tokens for, AzTS first.
 type Catalogue []Resource
 
-// NewCatalogue returns AzTS, by its delegated scope, then those of the cloud
-// that are configured (nil for none), then others by their App ID URIs, each once.
+// NewCatalogue returns AzTS, by its delegated scope ("" where there is none), then
+// the resources of the cloud (nil for none), then others by their App ID URIs,
+// each once.
 func NewCatalogue(aztsScope string, cloud []Resource, others []string) Catalogue {
-	c := Catalogue{{Name: "AzTS", AppIDURI: ResourceOf(aztsScope), What: "Azure Tenant Security: scans of your subscriptions and their results.",
-		Scopes: []ResourceScope{{Name: ScopeName(aztsScope), Title: "Use AzTS as you",
-			Text: "Request scans and read results of the subscriptions that you may see, no others."}}}}
+	var c Catalogue
+	if aztsScope != "" {
+		c = append(c, Resource{Name: "AzTS", AppIDURI: ResourceOf(aztsScope), What: "Azure Tenant Security: scans of your subscriptions and their results.",
+			Scopes: []ResourceScope{{Name: ScopeName(aztsScope), Title: "Use AzTS as you",
+				Text: "Request scans and read results of the subscriptions that you may see, no others."}}})
+	}
 	c = append(c, cloud...)
 	for _, uri := range others {
 		uri = strings.TrimRight(uri, "/")

@@ -173,7 +173,7 @@ func (b *browser) submit(selector string, values map[string]string) {
 		b.t.Fatal(err)
 	}
 	data := url.Values{}
-	form.Find("input[type=hidden]").Each(func(_ int, input *goquery.Selection) {
+	form.Find("input[type=hidden], input[type=checkbox][checked]").Each(func(_ int, input *goquery.Selection) {
 		data.Set(input.AttrOr("name", ""), input.AttrOr("value", ""))
 	})
 	for name, value := range values {
