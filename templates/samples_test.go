@@ -2,6 +2,7 @@ package templates
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -263,7 +264,7 @@ func samples() map[string]templ.Component {
 	dark := landingSample(people)
 	dark.Theme = ThemeDark
 
-	return map[string]templ.Component{
+	all := map[string]templ.Component{
 		"landing":         Landing(landingSample(people)),
 		"landing-dark":    Landing(dark),
 		"landing-down":    Landing(LandingPage{Page: Page{Now: sampleNow}, SignInURL: LoginURL(""), ProviderDown: "Your organization's sign-in service does not answer. The portal tries again every few seconds."}),
@@ -321,6 +322,8 @@ func samples() map[string]templ.Component {
 			Warnings: []Problem{{Title: hostile, What: hostile, Next: hostile, Mender: hostile, Code: hostile, Reference: hostile}}, Pager: Pager{Noun: hostile, To: 1, PrevURL: "javascript:alert(1)"}}),
 		"hostile-signed-out": SignedOut(SignedOutPage{Page: hostilePage(), SignInURL: "javascript:alert(1)", Outcomes: []SignOutOutcome{{false, hostile}}}),
 	}
+	maps.Copy(all, adminSamples())
+	return all
 }
 
 func landingSample(people []SamplePerson) LandingPage {

@@ -356,3 +356,27 @@ func choices(rows []Row, of func(*Row) (id, name string)) []Choice {
 	})
 	return out
 }
+
+// Without returns the view without a row: it was withdrawn a moment ago.
+func (v *View) Without(kind Kind, id string) *View {
+	c := *v
+	c.Rows = slices.DeleteFunc(slices.Clone(v.Rows), func(r Row) bool { return r.Kind == kind && r.ID == id })
+	return &c
+}
+
+// WithScopes returns the view with other scopes of a grant: it was narrowed a
+// moment ago. Its marks stay those of what is left.
+func (v *View) WithScopes(id string, scopes []string) *View {
+	c := *v
+	c.Rows = slices.Clone(v.Rows)
+	for i := range c.Rows {
+		if r := &c.Rows[i]; r.Kind == Delegated && r.ID == id {
+			r.Scopes = scopes
+			if r.Risk &^= RiskWrite; slices.ContainsFunc(scopes, WriteLike) {
+				r.Risk |= RiskWrite
+			}
+			r.fold(map[string]string{})
+		}
+	}
+	return &c
+}

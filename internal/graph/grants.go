@@ -70,11 +70,25 @@ func (c *Client) GrantsOnResource(ctx context.Context, source TokenSource, resou
 	return c.grantsBy(ctx, source, "resourceId", resource)
 }
 
-func (c *Client) grantsBy(ctx context.Context, source TokenSource, member, id string) ([]Grant, error) {
+func (c *Client) grantsBy(ctx context.Context, source TokenSource, member, id string, more ...string) ([]Grant, error) {
 	if id = guid(id); id == "" {
 		return nil, errBadID
 	}
-	return list(ctx, c.reads, source, get(grantsPath, url.Values{"$filter": {member + " eq '" + id + "'"}}), decodeGrant)
+	filter := strings.Join(append([]string{member + " eq '" + id + "'"}, more...), " and ")
+	return list(ctx, c.reads, source, get(grantsPath, url.Values{"$filter": {filter}}), decodeGrant)
+}
+
+// TenantGrantsOfClient returns what an application was granted for everybody.
+func (c *Client) TenantGrantsOfClient(ctx context.Context, source TokenSource, client string) ([]Grant, error) {
+	return c.grantsBy(ctx, source, "clientId", client, "consentType eq '"+allPrincipals+"'")
+}
+
+// GrantsOfClientFor returns what an application was granted for one person alone.
+func (c *Client) GrantsOfClientFor(ctx context.Context, source TokenSource, client, person string) ([]Grant, error) {
+	if person = guid(person); person == "" {
+		return nil, errBadID
+	}
+	return c.grantsBy(ctx, source, "clientId", client, "principalId eq '"+person+"'")
 }
 
 // Grant returns one grant; [CodeNotFound] when it is gone.

@@ -261,6 +261,12 @@ func TestGrantsAreRead(t *testing.T) {
 	if err != nil || one.ID != portal[0].ID || !slices.Equal(one.Scopes, portal[0].Scopes) {
 		t.Errorf("Grant = %+v, %v; want %+v", one, err, portal[0])
 	}
+	if wide, err := w.TenantGrantsOfClient(ctx, ada, portalObject); err != nil || len(wide) != 1 || !wide[0].TenantWide {
+		t.Errorf("for everybody: %+v, %v", wide, err)
+	}
+	if hers, err := w.GrantsOfClientFor(ctx, ada, portalObject, sandbox.DanaID); err != nil || len(hers) != 1 || hers[0].PrincipalID != sandbox.DanaID {
+		t.Errorf("for Dana: %+v, %v", hers, err)
+	}
 	mine, err := w.MyGrants(ctx, w.signIn(sandbox.GraceID))
 	if err != nil || len(mine) != 0 {
 		t.Errorf("grants of Grace: %+v, %v", mine, err)

@@ -1,0 +1,190 @@
+package handlers
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"azts.internal/portal/internal/apperr"
+	"azts.internal/portal/internal/consent"
+	"azts.internal/portal/session"
+)
+
+const (
+	// viewAge is how long a list of consent is shown again: reading one of 20,000
+	// grants takes Graph many seconds. The page says how old it is.
+	viewAge = 5 * time.Minute
+	// partialAge is the same for one that lacks something: Graph may have
+	// recovered.
+	partialAge = 20 * time.Second
+	// viewLimit bounds the reading of a list, viewWait how long a page waits for it.
+	viewLimit = 2 * time.Minute
+	viewWait  = 20 * time.Second
+	// maxViews and maxViewRows bound what is remembered, a row being some 700 bytes.
+	maxViews    = 16
+	maxViewRows = 100_000
+	// maxReadings bounds the lists that are being read at the same moment.
+	maxReadings = 4
+)
+
+// consentViews remembers the lists that admins look at, one a session: Graph
+// shows each of them what their own rights allow.
+type consentViews struct {
+	now     func() time.Time
+	closing <-chan struct{}
+
+	mu      sync.Mutex
+	views   map[session.ID]*consent.View
+	rows    int // of views
+	reading map[session.ID]*reading
+}
+
+// reading is a list on its way, for all who wait for it.
+type reading struct {
+	done  chan struct{} // closed when view and err are there
+	view  *consent.View
+	err   error
+	stale bool // forgotten meanwhile: good for those who wait, no longer
+}
+
+var errReadings = apperr.New(apperr.TooMany, "consent_lists_many", "Other administrators are having their lists read at the moment.").
+	WithNext(apperr.MenderPerson, "Wait a minute and try again.").WithRetry()
+
+// of returns the list of a session, reading it with read if there is none that is
+// young enough; one reading serves all requests at once. nil without an error
+// says that it is still being read.
+func (c *consentViews) of(ctx context.Context, id session.ID, read func(context.Context) (*consent.View, error)) (*consent.View, error) {
+	c.mu.Lock()
+	if v := c.views[id]; v != nil && c.now().Sub(v.AsOf) < ageOf(v) {
+		c.mu.Unlock()
+		return v, nil
+	}
+	one := c.reading[id]
+	if one == nil {
+		if len(c.reading) >= maxReadings {
+			c.mu.Unlock()
+			return nil, errReadings
+		}
+		one = &reading{done: make(chan struct{})}
+		if c.reading == nil {
+			c.reading = make(map[session.ID]*reading)
+		}
+		c.reading[id] = one
+		go c.lead(context.WithoutCancel(ctx), id, one, read)
+	}
+	c.mu.Unlock()
+	patience := time.NewTimer(viewWait)
+	defer patience.Stop()
+	select {
+	case <-one.done:
+		return one.view, one.err
+	case <-patience.C:
+		return nil, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func ageOf(v *consent.View) time.Duration {
+	if v.Whole() {
+		return viewAge
+	}
+	return partialAge
+}
+
+// lead reads for all who wait. It ends with viewLimit or with the process, and
+// whoever waits goes on whatever happens.
+func (c *consentViews) lead(ctx context.Context, id session.ID, one *reading, read func(context.Context) (*consent.View, error)) {
+	ctx, cancel := context.WithTimeout(ctx, viewLimit)
+	defer cancel()
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.reading, id)
+		if one.err == nil && !one.stale {
+			c.remember(id, one.view)
+		}
+		close(one.done)
+	}()
+	go func() {
+		select {
+		case <-c.closing:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	defer func() {
+		if p := recover(); p != nil {
+			one.view, one.err = nil, fmt.Errorf("reading a list of consent: panic: %v", p)
+		}
+	}()
+	one.view, one.err = read(ctx)
+}
+
+// remember keeps a list; the caller holds mu. What is too old goes first, then
+// the oldest; a list that does not fit at all is not kept.
+func (c *consentViews) remember(id session.ID, v *consent.View) {
+	c.drop(id)
+	for old, view := range c.views {
+		if c.now().Sub(view.AsOf) >= ageOf(view) {
+			c.drop(old)
+		}
+	}
+	for len(c.views) >= maxViews || len(c.views) > 0 && c.rows+len(v.Rows) > maxViewRows {
+		var oldest session.ID
+		for other, view := range c.views {
+			if oldest == (session.ID{}) || view.AsOf.Before(c.views[oldest].AsOf) {
+				oldest = other
+			}
+		}
+		c.drop(oldest)
+	}
+	if len(v.Rows) > maxViewRows {
+		return
+	}
+	if c.views == nil {
+		c.views = make(map[session.ID]*consent.View)
+	}
+	c.views[id] = v
+	c.rows += len(v.Rows)
+}
+
+// drop removes a list, if it is there; the caller holds mu.
+func (c *consentViews) drop(id session.ID) {
+	if v := c.views[id]; v != nil {
+		c.rows -= len(v.Rows)
+		delete(c.views, id)
+	}
+}
+
+// forget makes the next list a fresh one.
+func (c *consentViews) forget(id session.ID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drop(id)
+	if one := c.reading[id]; one != nil {
+		one.stale = true
+	}
+}
+
+// amend changes the list that is remembered after a change of one row: reading
+// thousands again would take long, and Graph shows changes late.
+func (c *consentViews) amend(id session.ID, change func(*consent.View) *consent.View) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if one := c.reading[id]; one != nil {
+		one.stale = true
+	}
+	if v := c.views[id]; v != nil {
+		c.remember(id, change(v))
+	}
+}
+
+// known returns the list that is remembered, however old; nil for none. It asks
+// nobody.
+func (c *consentViews) known(id session.ID) *consent.View {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.views[id]
+}

@@ -1,0 +1,252 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"azts.internal/portal/internal/apperr"
+	"azts.internal/portal/internal/consent"
+	"azts.internal/portal/internal/graph"
+	"azts.internal/portal/session"
+	"azts.internal/portal/templates"
+)
+
+// maxDecided is how many decided requests are listed.
+const maxDecided = 50
+
+// requests is GET /admin/requests. It asks nobody but our database.
+func (a *admin) requests(w http.ResponseWriter, r *http.Request, live *session.Session) error {
+	page := templates.RequestsPage{AdminFrame: a.frameOf(w, r, live, "Requests")}
+	waiting, err := a.service.Pending(r.Context(), live.User.ID)
+	if err != nil {
+		return err
+	}
+	decided, err := a.service.Decided(r.Context(), live.User.ID, maxDecided)
+	if err != nil {
+		return err
+	}
+	page.More = len(waiting) >= consent.MaxListed || len(decided) >= maxDecided
+	page.Waiting, page.Decided = shownRequests(waiting), shownRequests(decided)
+	return a.render(w, r, http.StatusOK, templates.Requests(page))
+}
+
+func shownRequests(list []consent.Request) []templates.AdminRequest {
+	out := make([]templates.AdminRequest, len(list))
+	for i := range list {
+		out[i] = shownRequest(&list[i])
+	}
+	return out
+}
+
+func shownRequest(q *consent.Request) templates.AdminRequest {
+	d := &q.Decision
+	shown := templates.AdminRequest{ID: q.ID, Name: q.Name, Account: q.Account, Scope: q.Scope, Reason: q.Reason, AskedAt: q.AskedAt, State: string(q.State),
+		ForTenant: d.ForTenant, DecidedBy: d.ByName, DecidedAt: d.At, Answer: d.Answer, Reference: d.Reference}
+	shown.API, _, _ = consent.SplitScope(q.Scope)
+	if q.ObjectID == "" {
+		shown.PersonalHint = "A grant for this person only is not possible: the company sign-in does not tell their object id."
+	}
+	return shown
+}
+
+// request is GET /admin/requests/{id}.
+func (a *admin) request(w http.ResponseWriter, r *http.Request, live *session.Session) error {
+	ctx, cancel := timeout(r)
+	defer cancel()
+	q, err := a.service.Request(ctx, live.User.ID, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return a.answerRequest(ctx, w, r, live, &q, "", nil, http.StatusOK)
+}
+
+// answerRequest shows a request, with what its API says of the scope. answer and
+// problem are of a form that was refused.
+func (a *admin) answerRequest(ctx context.Context, w http.ResponseWriter, r *http.Request, live *session.Session, q *consent.Request, answer string, problem error, status int) error {
+	page := templates.RequestPage{AdminFrame: a.frameOf(w, r, live, "Request of "+q.Name), Request: shownRequest(q), Answer: answer}
+	if problem != nil {
+		page.AnswerError = apperr.From(problem).Message
+	}
+	api, value, _ := consent.SplitScope(q.Scope)
+	source := a.source(live)
+	resource, err := a.graph.ServicePrincipalByURI(ctx, source, api)
+	if err != nil {
+		page.Warnings = append(page.Warnings, a.warning(r, err, "What the scope allows cannot be read", live))
+	} else if p := resource.Scope(value); p != nil {
+		facts := permissionFacts(p)
+		page.Permission = &facts
+	} else {
+		page.Warnings = append(page.Warnings, templates.Problem{Tone: templates.ToneWarning, Title: "The API does not offer this scope",
+			What: resource.DisplayName + " has no permission " + value + ", so it cannot be granted.", Next: "Decline the request, or correct the registration of the API."})
+	}
+	if q.State == consent.Pending && err == nil {
+		found, err := a.tenantGrant(ctx, source, q.Scope)
+		page.Granted = err == nil && found != nil
+		if _, err := source.Token(ctx, a.graph.GrantScope()); needed(err) != nil {
+			page.Allow = allowAction(allowGrants, templates.AdminRequestURL(q.ID))
+		}
+	}
+	return a.render(w, r, status, templates.Request(page))
+}
+
+// pending returns the request of a form, if it still waits.
+func (a *admin) pending(r *http.Request, live *session.Session) (consent.Request, error) {
+	if err := r.ParseForm(); err != nil {
+		return consent.Request{}, formError(err)
+	}
+	q, err := a.service.Request(r.Context(), live.User.ID, r.PathValue("id"))
+	if err == nil && q.State != consent.Pending {
+		err = errRequestDecided
+	}
+	return q, err
+}
+
+var errRequestDecided = apperr.New(apperr.Conflict, "request_decided", "Somebody decided this request meanwhile.").
+	WithNext(apperr.MenderPerson, "Load the list of requests again to see how.")
+
+// approveRequest is POST /admin/requests/{id}/approve: for everybody by way of the
+// tenant's page, or for this person alone through Graph.
+func (a *admin) approveRequest(w http.ResponseWriter, r *http.Request, live *session.Session) error {
+	q, err := a.pending(r, live)
+	if err != nil {
+		return err
+	}
+	switch r.PostForm.Get("for") {
+	case "tenant":
+		return a.toTenant(w, r, live, q.Scope, templates.AdminRequestURL(q.ID))
+	case "person":
+		return a.approveForPerson(w, r, live, &q)
+	}
+	return errBadForm
+}
+
+// approveForPerson makes the grant for one person, reads it back, and only then
+// approves.
+func (a *admin) approveForPerson(w http.ResponseWriter, r *http.Request, live *session.Session, q *consent.Request) error {
+	ctx, cancel := timeout(r)
+	defer cancel()
+	source := a.source(live)
+	if _, err := source.Token(ctx, a.graph.GrantScope()); needed(err) != nil {
+		return a.answerRequest(ctx, w, r, live, q, "", nil, http.StatusOK)
+	} else if err != nil {
+		return err
+	}
+	api, value, _ := consent.SplitScope(q.Scope)
+	portal, err := a.graph.ServicePrincipalByAppID(ctx, source, a.clientID)
+	if err != nil {
+		return err
+	}
+	resource, err := a.graph.ServicePrincipalByURI(ctx, source, api)
+	if err != nil {
+		return err
+	}
+	entry := a.entry(r, live, consent.GrantPerson)
+	entry.ClientID, entry.ClientName, entry.ResourceID, entry.ResourceName = portal.ID, portal.DisplayName, resource.ID, resource.DisplayName
+	entry.Scope, entry.TargetID, entry.TargetName = value, q.ObjectID, q.Name
+	own := func() ([]graph.Grant, error) { return a.graph.GrantsOfClientFor(ctx, source, portal.ID, q.ObjectID) }
+	err = a.service.Audited(ctx, entry, graph.MayHaveReached, func(ctx context.Context) error {
+		grants, err := own()
+		if err != nil {
+			return err
+		}
+		if grantWith(grants, resource.ID, value) != nil {
+			return nil
+		}
+		if i := slices.IndexFunc(grants, func(g graph.Grant) bool { return g.ResourceID == resource.ID }); i >= 0 {
+			return a.graph.WidenGrant(ctx, source, grants[i], []string{value})
+		}
+		_, err = a.graph.CreateGrant(ctx, source, graph.Grant{ClientID: portal.ID, ResourceID: resource.ID, PrincipalID: q.ObjectID, Scopes: []string{value}})
+		return err
+	})
+	a.views.forget(live.ID)
+	if err != nil {
+		return err
+	}
+	found, err := a.await(ctx, func() (*graph.Grant, error) {
+		grants, err := own()
+		return grantWith(grants, resource.ID, value), err
+	})
+	if err != nil {
+		return err
+	}
+	if found == nil {
+		a.sessions.AddFlash(w, session.Flash{Text: "The grant is made, but Microsoft Graph does not list it yet. The request waits until it does: grant again in a minute, which changes nothing."})
+		redirect(w, templates.AdminRequestURL(q.ID))
+		return nil
+	}
+	if err := a.approve(ctx, r, live, q.ID, false); err != nil {
+		return err
+	}
+	a.sessions.AddFlash(w, session.Flash{Good: true, Text: "Granted for " + q.Name + ": " + q.Scope + ". Microsoft Graph lists it."})
+	redirect(w, templates.AdminRequestsURL)
+	return nil
+}
+
+// approve marks a request as approved; its grant was read back.
+func (a *admin) approve(ctx context.Context, r *http.Request, live *session.Session, id string, forTenant bool) error {
+	q, err := a.service.Request(ctx, live.User.ID, id)
+	if err != nil {
+		return err
+	}
+	entry := a.entry(r, live, consent.Approve)
+	entry.Scope, entry.TargetID, entry.TargetName, entry.Code = q.Scope, q.ObjectID, q.Name, q.ID
+	return a.service.Audited(ctx, entry, never, func(ctx context.Context) error {
+		return a.service.Decide(ctx, id, consent.Decision{State: consent.Approved, By: live.User.ID, ByName: live.User.DisplayName(), ForTenant: forTenant, Reference: refOf(ctx)})
+	})
+}
+
+// never says that a failed change of our own database changed nothing.
+func never(error) bool { return false }
+
+// check is POST /admin/requests/{id}/check: a grant for everybody may be there
+// already, or have come late.
+func (a *admin) check(w http.ResponseWriter, r *http.Request, live *session.Session) error {
+	q, err := a.pending(r, live)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := timeout(r)
+	defer cancel()
+	found, err := a.tenantGrant(ctx, a.source(live), q.Scope)
+	if err != nil {
+		return err
+	}
+	if found == nil {
+		a.sessions.AddFlash(w, session.Flash{Text: "Microsoft Graph does not list this grant."})
+		redirect(w, templates.AdminRequestURL(q.ID))
+		return nil
+	}
+	if err := a.approve(ctx, r, live, q.ID, true); err != nil {
+		return err
+	}
+	a.sessions.AddFlash(w, session.Flash{Good: true, Text: "Approved: " + q.Scope + " is granted for everybody."})
+	redirect(w, templates.AdminRequestsURL)
+	return nil
+}
+
+// decline is POST /admin/requests/{id}/decline.
+func (a *admin) decline(w http.ResponseWriter, r *http.Request, live *session.Session) error {
+	q, err := a.pending(r, live)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := timeout(r)
+	defer cancel()
+	answer := strings.TrimSpace(r.PostForm.Get("answer"))
+	entry := a.entry(r, live, consent.Decline)
+	entry.Scope, entry.TargetID, entry.TargetName, entry.Code = q.Scope, q.ObjectID, q.Name, q.ID
+	err = a.service.Audited(ctx, entry, never, func(ctx context.Context) error {
+		return a.service.Decide(ctx, q.ID, consent.Decision{State: consent.Declined, By: live.User.ID, ByName: live.User.DisplayName(), Answer: answer, Reference: refOf(ctx)})
+	})
+	if apperr.IsKind(err, apperr.Invalid) {
+		return a.answerRequest(ctx, w, r, live, &q, answer, err, http.StatusBadRequest)
+	}
+	if err != nil {
+		return err
+	}
+	a.sessions.AddFlash(w, session.Flash{Good: true, Text: "Declined. " + q.Name + " reads your sentence under Access."})
+	redirect(w, templates.AdminRequestsURL)
+	return nil
+}

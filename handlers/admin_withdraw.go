@@ -1,0 +1,334 @@
+package handlers
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"azts.internal/portal/internal/apperr"
+	"azts.internal/portal/internal/consent"
+	"azts.internal/portal/internal/graph"
+	"azts.internal/portal/session"
+	"azts.internal/portal/templates"
+)
+
+// withdrawal is what an admin is about to withdraw, as Graph has it at this
+// moment.
+type withdrawal struct {
+	kind       consent.Kind
+	id         string
+	seen       string // names the state
+	permission string // for allow
+	scope      string // of Graph, for the change
+	tenantWide bool
+	// go and stay are scopes, or the one role.
+	go_, stay            []string
+	client, api          string // names
+	clientID, clientApp  string
+	apiID                string
+	whom, whomID         string
+	action               consent.Action
+	change               func(context.Context, graph.TokenSource) error
+	hit, consequences    []string
+	heading, button, url string
+}
+
+var (
+	errGrantGone = apperr.New(apperr.NotFound, "grant_gone", "Somebody withdrew this meanwhile, or the person did.").
+			WithNext(apperr.MenderNobody, "There is nothing left to do.")
+	errScopeGone = apperr.New(apperr.NotFound, "scope_gone", "This scope is not part of the grant any more.").
+			WithNext(apperr.MenderNobody, "There is nothing left to do.")
+	errGrantChanged = apperr.New(apperr.Conflict, "grant_changed", "This grant changed while you were looking at it. Nothing was withdrawn.").
+			WithNext(apperr.MenderPerson, "What you see now is how it stands. Decide again.")
+)
+
+// fingerprint names a set of scopes, so that a form knows what it was shown for.
+func fingerprint(scopes []string) string {
+	sum := sha256.Sum256([]byte(strings.Join(slices.Sorted(slices.Values(scopes)), " ")))
+	return base64.RawURLEncoding.EncodeToString(sum[:12])
+}
+
+// grantWithdrawal reads the grant that a path names, and what one scope of it or
+// all of it means.
+func (a *admin) grantWithdrawal(ctx context.Context, r *http.Request, live *session.Session) (*withdrawal, error) {
+	source := a.source(live)
+	g, err := a.graph.Grant(ctx, source, r.PathValue("id"))
+	if apperr.HasCode(err, graph.CodeNotFound) {
+		return nil, errGrantGone.Because(err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	one := r.URL.Query().Get("scope")
+	if one != "" && !slices.Contains(g.Scopes, one) {
+		return nil, errScopeGone
+	}
+	names, err := a.graph.Names(ctx, source, []string{g.ClientID, g.ResourceID, g.PrincipalID})
+	if err != nil {
+		return nil, err
+	}
+	called := func(id string) string { return cmp.Or(names[id].Name, id) }
+	w := &withdrawal{kind: consent.Delegated, id: g.ID, seen: fingerprint(g.Scopes), permission: allowGrants, scope: a.graph.GrantScope(),
+		tenantWide: g.TenantWide, go_: g.Scopes, client: called(g.ClientID), clientID: g.ClientID, api: called(g.ResourceID), apiID: g.ResourceID,
+		action: consent.WithdrawGrant, whom: "Everybody in your organization"}
+	if p := names[g.ClientID].Principal; p != nil {
+		w.clientApp = p.AppID
+	}
+	if !g.TenantWide {
+		w.whom, w.whomID = called(g.PrincipalID), g.PrincipalID
+	}
+	if one != "" && len(g.Scopes) > 1 {
+		w.action, w.go_ = consent.WithdrawScope, []string{one}
+		w.stay = slices.DeleteFunc(slices.Clone(g.Scopes), func(s string) bool { return s == one })
+	} else {
+		one = ""
+	}
+	w.change = func(ctx context.Context, source graph.TokenSource) error {
+		if len(w.stay) > 0 {
+			return a.graph.NarrowGrant(ctx, source, g.ID, w.stay)
+		}
+		return a.graph.DeleteGrant(ctx, source, g.ID)
+	}
+	w.url = templates.WithdrawGrantURL(g.ID, one)
+	what := "everything"
+	if len(w.go_) == 1 {
+		what = w.go_[0]
+	}
+	w.heading, w.button = "Withdraw "+what+" from "+w.client, "Withdraw "+what+" from "+w.client
+	a.grantConsequences(ctx, live, w, g)
+	return w, nil
+}
+
+// grantConsequences says who is hit and what happens (entra.md §7.6).
+func (a *admin) grantConsequences(_ context.Context, live *session.Session, w *withdrawal, g graph.Grant) {
+	known := a.views.known(live.ID)
+	if g.TenantWide {
+		w.hit = append(w.hit, "Everybody in your organization who uses "+w.client+" with "+w.api+".")
+		if known != nil {
+			switch n := known.OwnGrants(g.ClientID, g.ResourceID); {
+			case n == 1:
+				w.consequences = append(w.consequences, "One person agreed for themselves as well and keeps that.")
+			case n > 1:
+				w.consequences = append(w.consequences, strconv.Itoa(n)+" people agreed for themselves as well and keep that.")
+			}
+		}
+		w.consequences = append(w.consequences, "Microsoft Graph does not tell how many people use the application.")
+	} else {
+		w.hit = append(w.hit, w.whom+", and nobody else.")
+		if known != nil && slices.ContainsFunc(known.Rows, func(r consent.Row) bool {
+			return r.TenantWide && r.ClientID == g.ClientID && r.ResourceID == g.ResourceID && containsAll(r.Scopes, w.go_)
+		}) {
+			w.consequences = append(w.consequences, "A tenant-wide grant covers the same: for "+w.whom+" nothing changes until that is withdrawn too.")
+		}
+	}
+	w.consequences = append(w.consequences, "Access tokens that were issued stay valid until they expire, in about an hour at most two.",
+		"After that "+w.client+" gets no new token for this, and people are asked for consent again where your organization lets them consent.")
+	if w.clientApp == a.clientID {
+		w.consequences = append(w.consequences, "The application is this portal: its pages that need the permission ask for consent again.")
+	}
+}
+
+func containsAll(have, want []string) bool {
+	return !slices.ContainsFunc(want, func(s string) bool { return !slices.Contains(have, s) })
+}
+
+// roleWithdrawal reads the app role assignment that a path names.
+func (a *admin) roleWithdrawal(ctx context.Context, r *http.Request, live *session.Session) (*withdrawal, error) {
+	source := a.source(live)
+	resource, err := a.graph.ServicePrincipal(ctx, source, r.PathValue("resource"))
+	if apperr.HasCode(err, graph.CodeNotFound) {
+		return nil, errGrantGone.Because(err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	found, err := a.assignment(ctx, source, resource, r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	role := "Default access"
+	if found.AppRoleID != graph.DefaultAccess {
+		role = found.AppRoleID
+	}
+	for _, one := range resource.AppRoles {
+		if one.ID == found.AppRoleID {
+			role = cmp.Or(one.Value, one.DisplayName, role)
+		}
+	}
+	holder := cmp.Or(found.PrincipalName, found.PrincipalID)
+	w := &withdrawal{kind: consent.Role, id: found.ID, seen: fingerprint([]string{found.ID}), permission: allowRoles, scope: a.graph.RoleScope(),
+		go_: []string{role}, api: resource.DisplayName, apiID: resource.ID, whom: holder, whomID: found.PrincipalID, action: consent.WithdrawRole,
+		heading: "Withdraw the role " + role + " from " + holder, button: "Withdraw " + role + " from " + holder,
+		url: templates.WithdrawRoleURL(resource.ID, found.ID),
+		change: func(ctx context.Context, source graph.TokenSource) error {
+			return a.graph.DeleteAppRoleAssignment(ctx, source, resource.ID, found.ID)
+		}}
+	switch found.PrincipalType {
+	case "ServicePrincipal":
+		w.client, w.clientID = holder, found.PrincipalID
+		w.hit = []string{"The application " + holder + ", wherever it runs."}
+		w.consequences = []string{"Tokens that carry the role stay valid until they expire, about an hour.",
+			"After that its tokens come without the role, and " + resource.DisplayName + " refuses them. Scripts and jobs of this application stop working there."}
+	case "Group":
+		w.hit = []string{"Every member of the group " + holder + "."}
+	default:
+		w.hit = []string{holder + ", and nobody else."}
+	}
+	if found.PrincipalType != "ServicePrincipal" {
+		w.consequences = []string{"The role is gone at the next sign-in; sessions and tokens that are open keep it until they end."}
+		if strings.EqualFold(found.PrincipalID, live.User.ObjectID) {
+			w.consequences = append(w.consequences, "This is your own role. Somebody else must give it back to you.")
+		}
+	}
+	return w, nil
+}
+
+// assignment finds one among those that the portal holds and those of the API.
+func (a *admin) assignment(ctx context.Context, source graph.TokenSource, resource *graph.ServicePrincipal, id string) (graph.AppRoleAssignment, error) {
+	list, err := a.graph.AppRoleAssignedTo(ctx, source, resource.ID)
+	for _, one := range list {
+		if one.ID == id {
+			return one, nil
+		}
+	}
+	if err != nil {
+		return graph.AppRoleAssignment{}, err
+	}
+	return graph.AppRoleAssignment{}, errGrantGone
+}
+
+// askWithdraw answers GET of the pages that ask before something is withdrawn.
+func (a *admin) askWithdraw(read func(context.Context, *http.Request, *session.Session) (*withdrawal, error)) personal {
+	return func(w http.ResponseWriter, r *http.Request, live *session.Session) error {
+		ctx, cancel := timeout(r)
+		defer cancel()
+		page := templates.WithdrawPage{AdminFrame: a.frameOf(w, r, live, ""), BackURL: a.backFrom(r)}
+		what, err := read(ctx, r, live)
+		if err != nil {
+			return a.notWithdrawn(w, r, live, &page, err)
+		}
+		return a.answerWithdraw(ctx, w, r, live, &page, what, http.StatusOK)
+	}
+}
+
+// backFrom returns the list as it was filtered when the person left it.
+func (a *admin) backFrom(r *http.Request) string {
+	from, err := url.Parse(r.Referer())
+	if err == nil && from.Host == r.Host && from.Path == templates.AdminURL {
+		return localPath(from.RequestURI())
+	}
+	return templates.AdminURL
+}
+
+// answerWithdraw shows what is about to be withdrawn, with the form, or with the
+// way to the permission that the change needs.
+func (a *admin) answerWithdraw(ctx context.Context, w http.ResponseWriter, r *http.Request, live *session.Session, page *templates.WithdrawPage, what *withdrawal, status int) error {
+	page.Heading, page.Client, page.ClientID, page.API = what.heading, what.client, what.clientApp, what.api
+	page.Scope, page.Keeps = strings.Join(what.go_, " "), strings.Join(what.stay, " ")
+	page.Whom, page.WhomID, page.Hit, page.Consequences = what.whom, what.whomID, what.hit, what.consequences
+	page.Seen, page.Action, page.Button = what.seen, what.url, what.button
+	page.Expect = what.expected()
+	if _, err := a.source(live).Token(ctx, what.scope); err != nil {
+		if needed(err) == nil {
+			return err
+		}
+		page.Allow = allowAction(what.permission, what.url)
+		page.AllowText = "To withdraw consent, this portal needs your permission " + what.scope + ". The company sign-in asks you for it; then you come back here."
+	}
+	page.Title = page.Heading
+	return a.render(w, r, status, templates.Withdraw(*page))
+}
+
+// expected is what must be typed before something that hits many is withdrawn, ""
+// for nothing.
+func (w *withdrawal) expected() string {
+	switch {
+	case w.tenantWide:
+		return w.client
+	case w.kind == consent.Role:
+		return w.whom
+	}
+	return ""
+}
+
+// notWithdrawn answers where there is nothing to withdraw, or Graph does not say.
+func (a *admin) notWithdrawn(w http.ResponseWriter, r *http.Request, live *session.Session, page *templates.WithdrawPage, err error) error {
+	e := apperr.From(err)
+	if e.Kind != apperr.NotFound && needed(err) == nil {
+		return err
+	}
+	page.Heading, page.Title, page.Gone = "Nothing to withdraw", "Nothing to withdraw", true
+	p := a.trouble(r, err, "It is gone already", live)
+	status := http.StatusNotFound
+	if needed(err) != nil {
+		page.Heading, page.Title, p.Title, status = "Withdraw", "Withdraw", "The company sign-in wants to see you first", http.StatusOK
+	} else {
+		p.Tone, p.Primary = templates.ToneInfo, nil
+		a.views.forget(live.ID)
+	}
+	page.Problem = &p
+	return a.render(w, r, status, templates.Withdraw(*page))
+}
+
+// withdraw answers POST: it reads again, compares with what was shown, and changes.
+func (a *admin) withdraw(read func(context.Context, *http.Request, *session.Session) (*withdrawal, error)) personal {
+	return func(w http.ResponseWriter, r *http.Request, live *session.Session) error {
+		if err := r.ParseForm(); err != nil {
+			return formError(err)
+		}
+		ctx, cancel := timeout(r)
+		defer cancel()
+		page := templates.WithdrawPage{AdminFrame: a.frameOf(w, r, live, ""), BackURL: localPath(r.PostForm.Get("return_to"))}
+		what, err := read(ctx, r, live)
+		if err != nil {
+			return a.notWithdrawn(w, r, live, &page, err)
+		}
+		if r.PostForm.Get("seen") != what.seen {
+			p := a.problem(ctx, errGrantChanged, "It changed meanwhile", live)
+			page.Warnings = append(page.Warnings, p)
+			return a.answerWithdraw(ctx, w, r, live, &page, what, http.StatusConflict)
+		}
+		if expected := what.expected(); expected != "" && strings.TrimSpace(r.PostForm.Get("typed")) != expected {
+			page.Typed, page.TypedError = hint(r.PostForm.Get("typed")), "This is not the name. Type it as it stands above."
+			return a.answerWithdraw(ctx, w, r, live, &page, what, http.StatusBadRequest)
+		}
+		// Before the intent is in the log: a visit to the tenant is not a change.
+		if _, err := a.source(live).Token(ctx, what.scope); err != nil {
+			if needed(err) == nil {
+				return err
+			}
+			return a.answerWithdraw(ctx, w, r, live, &page, what, http.StatusOK)
+		}
+		entry := a.entry(r, live, what.action)
+		entry.ClientID, entry.ClientName, entry.ResourceID, entry.ResourceName = what.clientID, what.client, what.apiID, what.api
+		entry.Scope, entry.TargetID, entry.TargetName = strings.Join(what.go_, " "), what.whomID, what.whom
+		err = a.service.Audited(ctx, entry, graph.MayHaveReached, func(ctx context.Context) error { return what.change(ctx, a.source(live)) })
+		if apperr.HasCode(err, graph.CodeNotFound) {
+			return a.notWithdrawn(w, r, live, &page, errGrantGone.Because(err))
+		}
+		if err != nil {
+			a.views.forget(live.ID)
+			return err
+		}
+		a.views.amend(live.ID, func(v *consent.View) *consent.View {
+			if len(what.stay) > 0 {
+				return v.WithScopes(what.id, what.stay)
+			}
+			return v.Without(what.kind, what.id)
+		})
+		a.sessions.AddFlash(w, session.Flash{Good: true, Text: "Withdrawn: " + strings.Join(what.go_, " ") + " of " + cmp.Or(what.client, what.whom) + ". It is in the audit log under " + refOf(ctx) + "."})
+		redirect(w, page.BackURL)
+		return nil
+	}
+}
+
+// entry begins an audit entry of what this admin does now.
+func (a *admin) entry(r *http.Request, live *session.Session, action consent.Action) consent.Entry {
+	return consent.Entry{Actor: live.User.ID, ActorName: live.User.DisplayName(), Action: action, Reference: refOf(r.Context())}
+}
