@@ -314,9 +314,14 @@ const pageSize = 100
 
 // cut returns one page of rows and where it lies.
 func cut[T any](rows []T, page int, noun string, address func(page int) string) ([]T, templates.Pager) {
-	pages := max(1, (len(rows)+pageSize-1)/pageSize)
+	return cutBy(rows, pageSize, page, noun, address)
+}
+
+// cutBy is cut with another number of rows a page.
+func cutBy[T any](rows []T, size, page int, noun string, address func(page int) string) ([]T, templates.Pager) {
+	pages := max(1, (len(rows)+size-1)/size)
 	page = min(max(page, 1), pages)
-	from, to := (page-1)*pageSize, min(page*pageSize, len(rows))
+	from, to := (page-1)*size, min(page*size, len(rows))
 	pager := templates.Pager{Noun: noun, From: from + 1, To: to, Total: len(rows)}
 	if page > 1 {
 		pager.PrevURL = address(page - 1)

@@ -72,3 +72,12 @@ for (const el of kinds) el.addEventListener('toggle', () => { if (el.open) remem
 times.start();
 tokens.start();
 live.start();
+
+// What is typed into a field with a limit is counted below it.
+for (const field of document.querySelectorAll('[data-counted]')) {
+  const count = () => {
+    document.getElementById(field.dataset.counted).textContent = `${field.value.length} of ${field.maxLength} characters`;
+  };
+  field.addEventListener('input', count);
+  count();
+}
