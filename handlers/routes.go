@@ -121,6 +121,25 @@ func New(p Parts) (http.Handler, error) {
 			redirect(w, templates.AdminURL)
 			return nil
 		})
+		area := newAdmin(f, p, auth)
+		admin("GET /admin/consent", area.list)
+		admin("GET /admin/consent.csv", noHead(area.export))
+		admin("POST /admin/consent/refresh", area.refresh)
+		admin("GET /admin/consent/grant", area.grantPage)
+		admin("POST /admin/consent/grant", area.grant)
+		admin("GET "+templates.AdminConsentBackURL, noHead(area.granted))
+		admin("GET /admin/consent/grants/{id}/withdraw", area.askWithdraw(area.grantWithdrawal))
+		admin("POST /admin/consent/grants/{id}/withdraw", area.withdraw(area.grantWithdrawal))
+		admin("GET /admin/consent/roles/{resource}/{id}/withdraw", area.askWithdraw(area.roleWithdrawal))
+		admin("POST /admin/consent/roles/{resource}/{id}/withdraw", area.withdraw(area.roleWithdrawal))
+		admin("GET /admin/requests", area.requests)
+		admin("GET /admin/requests/{id}", area.request)
+		admin("POST /admin/requests/{id}/approve", area.approveRequest)
+		admin("POST /admin/requests/{id}/decline", area.decline)
+		admin("POST /admin/requests/{id}/check", area.check)
+		admin("GET /admin/permissions", area.permissions)
+		admin("GET /admin/credentials", area.credentials)
+		admin("POST /admin/allow", area.allow)
 	}
 	var mine *subscriptions // nil where AzTS is not configured
 	if p.AzTS != nil {

@@ -134,9 +134,9 @@ func TestHostileTextStaysText(t *testing.T) {
 // TestFormsAreKnown holds the forms against the list in doc.go: a form that
 // changes something must post, or a link could do it.
 func TestFormsAreKnown(t *testing.T) {
-	posts := []string{LogoutURL, ThemeURL, EndSessionURL, TokensURL, TokenRevealURL, TokenRenewURL, TokenForgetURL, TokenCheckURL, ScansURL,
-		AccessAskURL, AccessRequestURL, AccessListURL, AccessRefreshURL, GiveBackURL}
-	searches := []string{AccessURL + "#roles"} // forms that only look something up
+	posts := []string{LogoutURL, ThemeURL, EndSessionURL, TokensURL, TokenRevealURL, TokenRenewURL, TokenForgetURL, TokenCheckURL, ScansURL, AdminRefreshURL, AdminGrantURL, AdminAllowURL, WithdrawGrantURL("g1", ""),
+		AdminRequestURL("RQ1") + "/approve", AdminRequestURL("RQ1") + "/decline", AdminRequestURL("RQ1") + "/check"}
+	searches := []string{AdminURL} // forms that only look something up
 	eachSample(t, func(t *testing.T, name string, d *goquery.Document) {
 		d.Find("form").Each(func(_ int, s *goquery.Selection) {
 			method, action := s.AttrOr("method", ""), s.AttrOr("action", "")
