@@ -187,6 +187,7 @@ type outcome struct {
 }
 
 var outcomes = map[scan.PartState]outcome{
+	scan.PartPending:     {templates.ScanQueued, "AzTS has not been asked yet.", ""},
 	scan.PartAsked:       {templates.ScanQueued, "AzTS is being asked.", ""},
 	scan.PartQueued:      {templates.ScanRunning, "AzTS is scanning it.", ""},
 	scan.PartUnconfirmed: {templates.ScanRunning, "AzTS may be scanning it: its answer was lost on the way.", "Nothing to do. New results will tell."},

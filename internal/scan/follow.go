@@ -98,14 +98,20 @@ func (s *Service) follow(ctx context.Context, id ID) (time.Duration, error) {
 	if err != nil || scan.State.Ended() {
 		return 0, err
 	}
-	if scan.State == Requested && s.now().Sub(scan.RequestedAt) < requestWindow {
-		return askedPause, nil
+	if scan.has(PartAsked) && s.now().Sub(scan.ChangedAt) < requestWindow {
+		return askedPause, nil // who asks may still be at work
 	}
 	ctx = reqlog.With(ctx, reqlog.NewID(), netip.Addr{}) // of this look
 	before := scan.fingerprint()
-	pause, lookErr := s.look(ctx, &scan)
+	pause, lookErr, fail := s.look(ctx, &scan)
 	if stopped(ctx) {
 		return 0, ctx.Err() // what went wrong was our own end
+	}
+	if errors.Is(fail, ErrConflict) {
+		return time.Second, nil
+	}
+	if fail != nil {
+		return 0, fail
 	}
 	if scan.fingerprint() == before {
 		return pause, nil // nothing to store, and nothing new to log
@@ -128,56 +134,98 @@ func (s *Service) follow(ctx context.Context, id ID) (time.Duration, error) {
 
 // fingerprint is what of a scan is worth storing and telling when it changes.
 type fingerprint struct {
-	state           State
-	problem         Problem
-	open, completed int
+	state                    State
+	problem                  Problem
+	open, completed, ordered int
+	version                  int64 // what was stored meanwhile is not the end of it
 }
 
 func (s Scan) fingerprint() fingerprint {
 	open, completed, _ := s.Counts()
 	problem := s.Problem
 	problem.Reference = "" // the same problem keeps the reference of its first log line
-	return fingerprint{s.State, problem, open, completed}
-}
-
-// look asks AzTS about the open parts and moves the scan on. It returns when to
-// look again, 0 when the scan has ended, and what stood in the way.
-func (s *Service) look(ctx context.Context, scan *Scan) (time.Duration, error) {
-	if scan.State == Requested {
-		// The answer to the request was lost with its requester. Asking again could
-		// scan twice; the summary tells whether there is a scan.
-		scan.State = Running
-		for i := range scan.Parts {
-			scan.Parts[i].State = PartUnconfirmed
-			scan.Parts[i].Since = scan.RequestedAt.Truncate(time.Second)
+	ordered := 0           // parts that AzTS has been asked for
+	for _, p := range s.Parts {
+		if p.State != PartPending && p.State != PartAsked {
+			ordered++
 		}
 	}
-	poll, cancel := context.WithTimeout(ctx, LookLimit)
+	return fingerprint{s.State, problem, open, completed, ordered, s.Version}
+}
+
+// look asks AzTS about the open parts, or for the next ones, and moves the scan
+// on. It returns when to look again, 0 when the scan has ended, what stood in
+// the way, and what failed on our side.
+func (s *Service) look(ctx context.Context, scan *Scan) (pause time.Duration, err, fail error) {
+	// The answer was lost with who asked. Asking again could scan twice; the
+	// summary tells whether there is a scan.
+	scan.turn(PartAsked, PartUnconfirmed)
+	limited, cancel := context.WithTimeout(ctx, LookLimit)
 	defer cancel()
-	source, err := s.tokens.AzTSToken(poll, scan.Owner)
-	if err == nil {
-		err = s.poll(poll, scan, source)
+	source, err := s.tokens.AzTSToken(limited, scan.Owner)
+	switch {
+	case err != nil:
+	case scan.mayAsk(s.now()):
+		err, fail = s.askMore(limited, scan, source)
+	default:
+		err = s.poll(limited, scan, source)
 	}
-	now := s.time()
-	age := now.Sub(scan.RequestedAt)
-	open, _, _ := scan.Counts()
-	scan.Problem = Problem{}
-	if open > 0 && err != nil {
-		scan.Problem = problemOf(ctx, err)
+	if fail != nil {
+		return 0, nil, fail
+	}
+	return scan.conclude(ctx, err, s.time()), err, nil
+}
+
+// mayAsk reports whether AzTS is to be asked for more subscriptions now.
+func (s *Scan) mayAsk(now time.Time) bool {
+	at := s.nextAsk()
+	return !at.IsZero() && !at.After(now) && now.Sub(s.RequestedAt) < TimeLimit
+}
+
+// conclude says where the scan stands after a call, which err refused or not. It
+// returns when to look again, 0 when the scan has ended.
+func (s *Scan) conclude(ctx context.Context, err error, now time.Time) time.Duration {
+	age := now.Sub(s.RequestedAt)
+	open, completed, _ := s.Counts()
+	asks := s.nextAsk()
+	if err != nil || !asks.After(now) {
+		s.Problem = Problem{} // else it says what is waited for
+	}
+	if err != nil && (open > 0 || s.has(PartNotRequested)) {
+		s.Problem = problemOf(ctx, err)
 	}
 	switch {
+	case open == 0 && completed > 0:
+		s.State, s.EndedAt = Completed, now
+		return 0
+	case open == 0 && s.has(PartNotRequested):
+		s.State, s.EndedAt = Failed, now
+		return 0
 	case open == 0:
-		scan.State, scan.EndedAt = Completed, now
-		return 0, err
+		s.State, s.EndedAt = Refused, now
+		return 0
 	case needsOwner(err) && age < WaitLimit:
-		scan.State = Waiting
-		return max(waitPause, pauseAt(age)), err
+		s.State = Waiting
+		return max(waitPause, pauseAt(age))
+	case needsOwner(err):
+		s.giveUp(ctx, now)
+		return 0
 	case age >= TimeLimit:
-		scan.stall(ctx, now)
-		return 0, err
+		s.stall(ctx, now)
+		return 0
 	}
-	scan.State = Running
-	return max(pauseAt(age), min(azts.RetryAfter(err), TimeLimit-age)), err
+	s.State = Requested
+	if s.has(PartQueued) || s.has(PartUnconfirmed) || completed > 0 {
+		s.State = Running
+	}
+	pause := max(pauseAt(age), min(azts.RetryAfter(err), TimeLimit-age))
+	if err == nil && !asks.IsZero() {
+		pause = min(max(asks.Sub(now), askedPause), TimeLimit-age)
+		if s.State == Running {
+			pause = min(pause, pauseAt(age))
+		}
+	}
+	return pause
 }
 
 // poll marks the parts whose new results are there, and says what kept it from
@@ -226,7 +274,7 @@ func (s *Service) poll(ctx context.Context, scan *Scan, source azts.TokenSource)
 // looks of the same person. A scan in trouble asks alone: if one subscription
 // makes AzTS fail, it must not take the person's other scans along for ever.
 func (s *Service) summaries(ctx context.Context, scan *Scan, source azts.TokenSource, ids []string) ([]azts.Summary, error) {
-	if scan.Problem.Code != "" {
+	if scan.Problem.Code != "" && scan.State != Waiting {
 		return s.azts.Summaries(ctx, source, ids, nil)
 	}
 	return s.reads.ask(ctx, scan.Owner, source, ids)
@@ -239,9 +287,25 @@ func (s *Scan) stall(ctx context.Context, now time.Time) {
 		s.Problem = Problem{Code: "scan_stalled", Message: "AzTS has not finished this scan in time.", Next: "Start it again, or look at the results later.",
 			Reference: reqlog.ID(ctx)}
 	}
+	s.end()
+}
+
+// giveUp ends a scan whose owner did not come back within a day.
+func (s *Scan) giveUp(ctx context.Context, now time.Time) {
+	s.State, s.EndedAt = Failed, now
+	s.Problem = Problem{Code: "owner_gone", Message: "This scan waited a day for you to sign in, and was given up.",
+		Next: "Start it again. AzTS may have scanned meanwhile: then the results are there.", Reference: reqlog.ID(ctx)}
+	s.end()
+}
+
+// end gives the parts that are still open their last state.
+func (s *Scan) end() {
 	for i := range s.Parts {
-		if s.Parts[i].State.open() {
-			s.Parts[i].State = PartStalled
+		switch p := &s.Parts[i]; {
+		case p.State.open():
+			p.State = PartStalled
+		case p.State == PartPending:
+			p.State = PartNotRequested
 		}
 	}
 }

@@ -183,8 +183,8 @@ func TestScanWaitsForItsOwnerAndGoesOn(t *testing.T) {
 	s := w.mustRequest(sub1)
 	signOut(w)
 	s, took := w.rest(s.ID)
-	want(t, s, scan.Stalled, scan.PartStalled)
-	if took < scan.WaitLimit || took > scan.WaitLimit+2*time.Minute || s.Problem.Code != "signed_out" {
+	want(t, s, scan.Failed, scan.PartStalled)
+	if took < scan.WaitLimit || took > scan.WaitLimit+2*time.Minute || s.Problem.Code != "owner_gone" {
 		t.Errorf("took %v, %+v", took, s.Problem)
 	}
 }

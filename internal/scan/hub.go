@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"time"
@@ -14,12 +15,39 @@ const (
 	maxSubscribers = 64 // of one person; the oldest gives way
 )
 
-// Event says that a scan has changed; whoever needs more asks for the scan.
+// Event says that a scan has changed; whoever needs more asks for the scan. With
+// an empty Scan it says that any may have: changes may have been missed.
 type Event struct {
 	Scan    ID
 	State   State
 	Version int64 // of the scan: events of one scan can be put in order
 	At      time.Time
+}
+
+// Feed tells of changes that other processes have stored.
+type Feed interface {
+	// Follow calls changed for each, and missed when some may have been lost,
+	// until ctx ends. It heals itself.
+	Follow(ctx context.Context, changed func(access.PersonID, Event), missed func())
+}
+
+// Run passes on what other processes tell, until ctx ends. Where the database
+// has one process only, it returns at once.
+func (s *Service) Run(ctx context.Context) {
+	if s.feed != nil {
+		s.feed.Follow(ctx, s.hub.publish, s.hub.missed)
+	}
+}
+
+// Changed returns the last change of each of the owner's scans that changed at
+// or after since, oldest first, at most [MaxList].
+func (s *Service) Changed(ctx context.Context, owner access.PersonID, since time.Time) ([]Event, error) {
+	if owner.IsZero() {
+		return nil, nil
+	}
+	list, err := s.records.ChangedScans(ctx, owner, since, MaxList)
+	slices.Reverse(list)
+	return list, err
 }
 
 // hub tells the subscribers of this process. Publishers never wait: a
@@ -86,6 +114,20 @@ func (h *hub) drop(owner access.PersonID, ch chan Event) {
 func (h *hub) publish(owner access.PersonID, e Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.send(owner, e)
+}
+
+// missed tells everybody that there may be changes they have not heard of.
+func (h *hub) missed() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for owner := range h.byUser {
+		h.send(owner, Event{})
+	}
+}
+
+// send tells one person. h.mu must be held.
+func (h *hub) send(owner access.PersonID, e Event) {
 	for _, ch := range slices.Clone(h.byUser[owner]) {
 		select {
 		case ch <- e:

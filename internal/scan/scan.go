@@ -60,6 +60,7 @@ type PartState string
 
 // The states of a subscription in a scan. The refusals are those of [azts.OutcomeState].
 const (
+	PartPending      PartState = "pending"     // AzTS has not been asked yet
 	PartAsked        PartState = "asked"       // no answer yet
 	PartQueued       PartState = "queued"      // AzTS scans it
 	PartUnconfirmed  PartState = "unconfirmed" // AzTS may scan it: its answer was lost
@@ -100,9 +101,13 @@ type Problem struct {
 	// Reference is that of the log lines about it, as in reqlog.ID: of the request
 	// or of the look that met it first.
 	Reference string
+	// Claims is the challenge that the owner has to answer at the provider
+	// (entra.md §6.2), a JSON object, or "". It is a demand, not a credential: it
+	// is kept as it is, and goes when the scan goes on.
+	Claims string
 }
 
-// Scan is one request for up to azts.MaxSubscriptions subscriptions.
+// Scan is one request for up to MaxParts subscriptions.
 type Scan struct {
 	ID          ID
 	Owner       access.PersonID
@@ -121,7 +126,7 @@ type Scan struct {
 func (s Scan) Counts() (open, completed, other int) {
 	for _, p := range s.Parts {
 		switch {
-		case p.State.open() || p.State == PartAsked:
+		case p.State.open() || p.State == PartAsked || p.State == PartPending:
 			open++
 		case p.State == PartCompleted:
 			completed++
@@ -152,6 +157,13 @@ type Records interface {
 	LoadScan(ctx context.Context, id ID) (Scan, error)
 	// ScansOf returns the newest scans of a person, at most limit.
 	ScansOf(ctx context.Context, owner access.PersonID, limit int) ([]Scan, error)
+	// CountOpenScans counts the scans of a person that have not ended.
+	CountOpenScans(ctx context.Context, owner access.PersonID) (int, error)
+	// ChangedScans returns the last change of each scan of a person that changed
+	// at or after since, newest first, at most limit.
+	ChangedScans(ctx context.Context, owner access.PersonID, since time.Time, limit int) ([]Event, error)
+	// HurryScans makes the jobs of a person's waiting scans due now.
+	HurryScans(ctx context.Context, owner access.PersonID) error
 }
 
 // ErrSignedOut says that there is no live session to take a token from.
@@ -177,7 +189,42 @@ var errNoScan = apperr.New(apperr.NotFound, "scan_not_found", "There is no such 
 
 // needsOwner reports whether only the owner can help, by signing in.
 func needsOwner(err error) bool {
-	return errors.Is(err, ErrSignedOut) || apperr.IsKind(err, apperr.Unauthenticated) || apperr.IsKind(err, apperr.Expired)
+	var needed *OwnerNeeded
+	return errors.Is(err, ErrSignedOut) || errors.As(err, &needed) || apperr.IsKind(err, apperr.Unauthenticated) || apperr.IsKind(err, apperr.Expired)
+}
+
+// OwnerNeeded is the cause of an error that only the owner can mend at the
+// provider, there with Claims if there are any.
+type OwnerNeeded struct {
+	Claims string
+	Cause  error
+}
+
+// Error implements error.
+func (e *OwnerNeeded) Error() string { return "the owner is needed: " + e.Cause.Error() }
+
+// Unwrap returns the cause, which has the words.
+func (e *OwnerNeeded) Unwrap() error { return e.Cause }
+
+// maxClaims bounds the claims that are kept, in bytes. Those that are longer
+// are left out: then the owner signs in without them.
+const maxClaims = 4 << 10
+
+// claimsOf returns the claims that err asks for.
+func claimsOf(err error) string {
+	var claims string
+	var challenge *azts.ChallengeError
+	var needed *OwnerNeeded
+	switch {
+	case errors.As(err, &challenge):
+		claims = challenge.Claims
+	case errors.As(err, &needed):
+		claims = needed.Claims
+	}
+	if len(claims) > maxClaims {
+		return ""
+	}
+	return claims
 }
 
 // problemOf returns the words of an error, which is logged with ctx.
@@ -186,5 +233,5 @@ func problemOf(ctx context.Context, err error) Problem {
 		return Problem{Code: "signed_out", Message: "This scan needs you: you are signed out.", Next: "Sign in to go on.", Reference: reqlog.ID(ctx)}
 	}
 	e := apperr.From(err)
-	return Problem{Code: e.Code, Message: e.Message, Next: e.Next, Reference: reqlog.ID(ctx)}
+	return Problem{Code: e.Code, Message: e.Message, Next: e.Next, Reference: reqlog.ID(ctx), Claims: claimsOf(err)}
 }

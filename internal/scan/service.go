@@ -17,13 +17,14 @@ import (
 // job never judges a scan while its requester may still be at work.
 const (
 	MaxList       = 200              // scans in one list
+	MaxParts      = 1_000            // subscriptions of one scan
 	maxKey        = 64               // bytes of an idempotency key
 	callLimit     = 40 * time.Second // for asking AzTS
 	saveLimit     = 10 * time.Second // for storing its answer
 	requestWindow = time.Minute
 )
 
-// Config is what a service needs; all but Rand are required.
+// Config is what a service needs; all but Rand and Feed are required.
 type Config struct {
 	Records Records
 	AzTS    AzTS
@@ -31,6 +32,7 @@ type Config struct {
 	Log     *slog.Logger
 	Now     func() time.Time
 	Rand    io.Reader // of scan ids; nil means crypto/rand
+	Feed    Feed      // of other processes; nil where there are none
 }
 
 // Service requests and follows scans.
@@ -41,6 +43,7 @@ type Service struct {
 	log     *slog.Logger
 	now     func() time.Time
 	random  io.Reader
+	feed    Feed
 	hub     hub
 	reads   batcher
 }
@@ -53,7 +56,7 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
 	}
-	s := &Service{records: cfg.Records, azts: cfg.AzTS, tokens: cfg.Tokens, log: cfg.Log, now: cfg.Now, random: cfg.Rand}
+	s := &Service{records: cfg.Records, azts: cfg.AzTS, tokens: cfg.Tokens, log: cfg.Log, now: cfg.Now, random: cfg.Rand, feed: cfg.Feed}
 	s.reads.call = func(ctx context.Context, source azts.TokenSource, ids []string) ([]azts.Summary, error) {
 		return s.azts.Summaries(ctx, source, ids, nil)
 	}
@@ -63,19 +66,24 @@ func New(cfg Config) (*Service, error) {
 // time is now, as precise as it is kept.
 func (s *Service) time() time.Time { return s.now().UTC().Truncate(time.Microsecond) }
 
-// Request asks AzTS for a scan of 1 to azts.MaxSubscriptions subscriptions with
-// a token of source. The same owner and key give the same scan, however often
-// and from wherever it is called; an empty key makes each call a scan of its own.
+// Request asks AzTS for a scan of 1 to [MaxParts] subscriptions with a token of
+// source. The same owner and key give the same scan, however often and from
+// wherever it is called; an empty key makes each call a scan of its own.
 //
 // A scan comes back whenever one is on record. If AzTS was not asked, or
 // refused the call as a whole, it is Failed and the error says why. If AzTS's
-// answer was lost, it is still Requested and there is no error: what became of
-// it shows later. Once on record, it goes on although ctx ends.
+// answer was lost, or AzTS wants to be asked later, it is still Requested and
+// there is no error: what became of it shows later. Once on record, it goes on
+// although ctx ends.
+//
+// AzTS takes azts.MaxSubscriptions in one call. This one is for the first; the
+// job asks for the rest.
 func (s *Service) Request(ctx context.Context, owner access.PersonID, source azts.TokenSource, subscriptionIDs []string, key string) (Scan, error) {
 	scan, err := s.draft(owner, subscriptionIDs, key)
 	if err != nil {
 		return Scan{}, err
 	}
+	asked := scan.ask(scan.RequestedAt)
 	scan, created, err := s.records.CreateScan(ctx, scan, FollowArgs{Scan: scan.ID})
 	if err != nil || !created {
 		return scan, err
@@ -85,7 +93,7 @@ func (s *Service) Request(ctx context.Context, owner access.PersonID, source azt
 	ctx = context.WithoutCancel(ctx)
 	call, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
-	outcomes, err := s.azts.RequestScan(call, source, ids(scan.Parts))
+	outcomes, err := s.azts.RequestScan(call, source, asked)
 	if err != nil && azts.MayHaveReached(err) {
 		s.log.WarnContext(ctx, "scan request of unknown fate", "scan", scan.ID, "error", err)
 		return scan, nil // the job judges it
@@ -95,11 +103,14 @@ func (s *Service) Request(ctx context.Context, owner access.PersonID, source azt
 	if err != nil {
 		s.log.WarnContext(ctx, "scan not taken", "scan", scan.ID, "error", err)
 	}
-	saved, saveErr := s.settle(save, scan, outcomes, err)
+	saved, saveErr := s.settle(save, scan, asked, outcomes, err)
 	if saveErr != nil {
 		// AzTS has answered; the job will find out what by the summary.
 		s.log.ErrorContext(ctx, "scan outcome not stored", "scan", scan.ID, "error", saveErr)
 		return scan, err
+	}
+	if saved.State != Failed {
+		return saved, nil
 	}
 	return saved, err
 }
@@ -108,7 +119,7 @@ func (s *Service) draft(owner access.PersonID, subscriptionIDs []string, key str
 	if owner.IsZero() {
 		return Scan{}, apperr.New(apperr.Unauthenticated, "scan_nobody", "Sign in to start a scan.")
 	}
-	list, err := azts.ParseSubscriptionIDs(subscriptionIDs, azts.MaxSubscriptions)
+	list, err := azts.ParseSubscriptionIDs(subscriptionIDs, MaxParts)
 	if err != nil {
 		return Scan{}, err
 	}
@@ -126,7 +137,7 @@ func (s *Service) draft(owner access.PersonID, subscriptionIDs []string, key str
 	now := s.time()
 	scan := Scan{ID: id, Owner: owner, Key: key, State: Requested, RequestedAt: now, ChangedAt: now, Version: 1, Parts: make([]Part, len(list))}
 	for i, sub := range list {
-		scan.Parts[i] = Part{SubscriptionID: sub, State: PartAsked}
+		scan.Parts[i] = Part{SubscriptionID: sub, State: PartPending}
 	}
 	return scan, nil
 }
@@ -138,71 +149,6 @@ func validKey(key string) bool {
 		}
 	}
 	return len(key) <= maxKey
-}
-
-func ids(parts []Part) []string {
-	out := make([]string, len(parts))
-	for i, p := range parts {
-		out[i] = p.SubscriptionID
-	}
-	return out
-}
-
-// settle stores AzTS's answer to the request. Should the job have touched the
-// scan meanwhile, the answer is put on top of that.
-func (s *Service) settle(ctx context.Context, scan Scan, outcomes []azts.Outcome, callErr error) (Scan, error) {
-	for range 3 {
-		apply(ctx, &scan, outcomes, callErr, s.time())
-		saved, err := s.save(ctx, scan)
-		if !errors.Is(err, ErrConflict) {
-			return saved, err
-		}
-		if scan, err = s.records.LoadScan(ctx, scan.ID); err != nil {
-			return Scan{}, err
-		}
-		if scan.State.Ended() {
-			return scan, nil
-		}
-	}
-	return Scan{}, ErrConflict
-}
-
-// apply puts AzTS's answer into the scan. outcomes are in the order of the parts.
-func apply(ctx context.Context, scan *Scan, outcomes []azts.Outcome, callErr error, now time.Time) {
-	scan.ChangedAt = now
-	if callErr != nil {
-		scan.State, scan.EndedAt, scan.Problem = Failed, now, problemOf(ctx, callErr)
-		for i := range scan.Parts {
-			scan.Parts[i].State = PartNotRequested
-		}
-		return
-	}
-	for i, o := range outcomes {
-		p := &scan.Parts[i]
-		p.State, p.ScanRequestID, p.QueueStatus, p.Message = PartState(o.State), o.ScanRequestID, o.QueueStatus, o.Message
-		if o.State == azts.Queued {
-			p.Since = since(o.RequestTime(), scan.RequestedAt)
-		}
-		if o.RetryAfter > 0 {
-			p.RetryAt = now.Add(o.RetryAfter)
-		}
-	}
-	scan.State, scan.Problem = Running, Problem{}
-	if open, _, _ := scan.Counts(); open == 0 {
-		scan.State, scan.EndedAt = Refused, now
-	}
-}
-
-// maxSkew is how far AzTS's clock may be from ours to be believed. A stamp that
-// is hours off has another zone or a twelve-hour clock, and an earlier scan's
-// results would count as this one's.
-const maxSkew = 10 * time.Minute
-
-func since(theirs, ours time.Time) time.Time {
-	if theirs.IsZero() || theirs.Sub(ours).Abs() > maxSkew {
-		return ours.Truncate(time.Second) // AzTS's times have whole seconds
-	}
-	return theirs
 }
 
 // save stores a changed scan and tells the subscribers.

@@ -133,7 +133,7 @@ func TestQuotaRefusalOfTheCallSaysWhenItFreesUp(t *testing.T) {
 
 func TestRefusedCallIsAFailedScanWithItsReason(t *testing.T) {
 	w := newWorld(t)
-	for status, code := range map[int]string{403: "azts_no_role", 404: "azts_off", 429: "throttled", 401: "token_refused"} {
+	for status, code := range map[int]string{403: "azts_no_role", 404: "azts_off", 400: "azts_bad_request", 401: "token_refused"} {
 		w.refuse = func(rw http.ResponseWriter, _ *http.Request) bool { rw.WriteHeader(status); return true }
 		s, err := w.request("", sub1)
 		want(t, s, scan.Failed, scan.PartNotRequested)

@@ -39,17 +39,19 @@ type world struct {
 	service *scan.Service
 	records *scantest.Memory
 
-	mu       sync.Mutex
-	now      time.Time
-	requests int               // scan requests that AzTS has seen
-	looks    int               // summaries that AzTS has been asked for
-	modified map[string]string // lastModifiedDateTime by subscription
-	results  map[string]string // data of the results by subscription
-	refuse   func(w http.ResponseWriter, r *http.Request) bool
-	answer   func() string // of a scan request; "" means all queued
-	signedIn bool
-	body     string // of the call that is being answered
-	log      logBuffer
+	mu         sync.Mutex
+	now        time.Time
+	requests   int               // scan requests that AzTS has seen
+	looks      int               // summaries that AzTS has been asked for
+	modified   map[string]string // lastModifiedDateTime by subscription
+	results    map[string]string // data of the results by subscription
+	refuse     func(w http.ResponseWriter, r *http.Request) bool
+	answer     func() string // of a scan request; "" means all queued
+	signedIn   bool
+	tokenError error            // instead of a token
+	source     azts.TokenSource // instead of one whose token is always good
+	body       string           // of the call that is being answered
+	log        logBuffer
 }
 
 // logBuffer takes what is logged by any goroutine.
@@ -163,6 +165,12 @@ func (w *world) AzTSToken(_ context.Context, owner access.PersonID) (azts.TokenS
 	defer w.mu.Unlock()
 	if !w.signedIn || owner != ann {
 		return nil, scan.ErrSignedOut
+	}
+	if w.tokenError != nil {
+		return nil, w.tokenError
+	}
+	if w.source != nil {
+		return w.source, nil
 	}
 	return token{}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
 
 	"azts.internal/portal/internal/scan"
 )
@@ -75,6 +76,22 @@ func (j *Jobs) Stop(ctx context.Context) error {
 	hard, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	return errors.Join(err, j.client.StopAndCancel(hard))
+}
+
+// inserted returns the id of a job that was inserted.
+func inserted(result *rivertype.JobInsertResult, err error) (int64, error) {
+	if err != nil {
+		return 0, err
+	}
+	return result.Job.ID, nil
+}
+
+// unlessGone drops the error for a job that has been cleared.
+func unlessGone(err error) error {
+	if errors.Is(err, rivertype.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // clearArgs is the job that clears expired rows.

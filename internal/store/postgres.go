@@ -153,11 +153,23 @@ func (t *postgresTx) queryRow(ctx context.Context, query string, args ...any) ro
 	return pgRow{t.QueryRow(ctx, query, args...)}
 }
 
-func (t *postgresTx) enqueue(ctx context.Context, args river.JobArgs, opts *river.InsertOpts) error {
+func (t *postgresTx) enqueue(ctx context.Context, args river.JobArgs, opts *river.InsertOpts) (int64, error) {
+	if t.db.jobs == nil {
+		return 0, errNoJobs
+	}
+	return inserted(t.db.jobs.InsertTx(ctx, t.Tx, args, opts))
+}
+
+func (t *postgresTx) hurry(ctx context.Context, job int64) error {
 	if t.db.jobs == nil {
 		return errNoJobs
 	}
-	_, err := t.db.jobs.InsertTx(ctx, t.Tx, args, opts)
+	_, err := t.db.jobs.JobRetryTx(ctx, t.Tx, job)
+	return unlessGone(err)
+}
+
+func (t *postgresTx) tell(ctx context.Context, channel, text string) error {
+	_, err := t.Exec(ctx, "SELECT pg_notify($1, $2)", channel, text)
 	return err
 }
 

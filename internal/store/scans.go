@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/scan"
 )
 
 const (
-	scanColumns = "id, authority, subject, idempotency_key, state, requested_at, changed_at, ended_at, problem_code, problem_message, problem_next, problem_reference, version"
+	scanColumns = "id, authority, subject, idempotency_key, state, requested_at, changed_at, ended_at, problem_code, problem_message, problem_next, problem_reference, problem_claims, version"
 	partColumns = "scan_id, position, subscription_id, state, scan_request_id, queue_status, message, since, retry_at, completed_at"
 )
 
@@ -18,7 +19,7 @@ func scanScan(r row) (scan.Scan, error) {
 	var s scan.Scan
 	var requested, changed, ended int64
 	err := r.Scan(&s.ID, &s.Owner.Authority, &s.Owner.Subject, &s.Key, &s.State, &requested, &changed, &ended,
-		&s.Problem.Code, &s.Problem.Message, &s.Problem.Next, &s.Problem.Reference, &s.Version)
+		&s.Problem.Code, &s.Problem.Message, &s.Problem.Next, &s.Problem.Reference, &s.Problem.Claims, &s.Version)
 	if errors.Is(err, ErrNotFound) {
 		return s, scan.ErrNotFound
 	}
@@ -49,10 +50,10 @@ func scanPart(r row) (part, error) {
 // CreateScan implements scan.Records.
 func (db *DB) CreateScan(ctx context.Context, s scan.Scan, job scan.FollowArgs) (stored scan.Scan, created bool, err error) {
 	err = db.inTx(ctx, func(t tx) error {
-		n, err := t.exec(ctx, "INSERT INTO scans ("+scanColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+		n, err := t.exec(ctx, "INSERT INTO scans ("+scanColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 			ON CONFLICT (authority, subject, idempotency_key) DO NOTHING`,
 			s.ID, s.Owner.Authority, s.Owner.Subject, s.Key, s.State, micros(s.RequestedAt), micros(s.ChangedAt), micros(s.EndedAt),
-			s.Problem.Code, s.Problem.Message, s.Problem.Next, s.Problem.Reference, s.Version)
+			s.Problem.Code, s.Problem.Message, s.Problem.Next, s.Problem.Reference, s.Problem.Claims, s.Version)
 		if err != nil {
 			return err
 		}
@@ -64,7 +65,14 @@ func (db *DB) CreateScan(ctx context.Context, s scan.Scan, job scan.FollowArgs) 
 			return err
 		}
 		stored, created = s, true
-		return t.enqueue(ctx, job, nil)
+		id, err := t.enqueue(ctx, job, nil)
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec(ctx, "UPDATE scans SET job_id = $1 WHERE id = $2", id, s.ID); err != nil {
+			return err
+		}
+		return db.tellScan(ctx, t, s)
 	})
 	if err != nil {
 		return scan.Scan{}, false, fmt.Errorf("store: creating a scan: %w", err)
@@ -76,16 +84,20 @@ func (db *DB) CreateScan(ctx context.Context, s scan.Scan, job scan.FollowArgs) 
 func (db *DB) SaveScan(ctx context.Context, s scan.Scan) error {
 	err := db.inTx(ctx, func(t tx) error {
 		n, err := t.exec(ctx, `UPDATE scans SET state = $1, changed_at = $2, ended_at = $3, problem_code = $4, problem_message = $5,
-			problem_next = $6, problem_reference = $7, version = version + 1 WHERE id = $8 AND version = $9`,
+			problem_next = $6, problem_reference = $7, problem_claims = $8, version = version + 1 WHERE id = $9 AND version = $10`,
 			s.State, micros(s.ChangedAt), micros(s.EndedAt), s.Problem.Code, s.Problem.Message, s.Problem.Next, s.Problem.Reference,
-			s.ID, s.Version)
+			s.Problem.Claims, s.ID, s.Version)
 		if err != nil {
 			return err
 		}
 		if n == 0 {
 			return scan.ErrConflict
 		}
-		return saveParts(ctx, t, s)
+		if err := saveParts(ctx, t, s); err != nil {
+			return err
+		}
+		s.Version++
+		return db.tellScan(ctx, t, s)
 	})
 	if err != nil {
 		return fmt.Errorf("store: saving a scan: %w", err)
@@ -167,4 +179,54 @@ func addParts(scans []*scan.Scan, parts []part) {
 			s.Parts = append(s.Parts, p.Part)
 		}
 	}
+}
+
+// CountOpenScans implements scan.Records.
+func (db *DB) CountOpenScans(ctx context.Context, owner access.PersonID) (n int, err error) {
+	err = db.queryRow(ctx, "SELECT count(*) FROM scans WHERE authority = $1 AND subject = $2 AND ended_at = 0", owner.Authority, owner.Subject).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("store: counting scans: %w", err)
+	}
+	return n, nil
+}
+
+// maxHurried bounds how many scans are hurried at once; the others are looked at
+// by their own time.
+const maxHurried = 500
+
+// HurryScans implements scan.Records.
+func (db *DB) HurryScans(ctx context.Context, owner access.PersonID) error {
+	err := db.inTx(ctx, func(t tx) error {
+		r, err := t.query(ctx, "SELECT job_id FROM scans WHERE authority = $1 AND subject = $2 AND ended_at = 0 AND state = $3 AND job_id > 0 "+
+			limitTo(maxHurried), owner.Authority, owner.Subject, scan.Waiting)
+		jobs, err := collect(r, err, func(r row) (id int64, err error) { return id, r.Scan(&id) })
+		if err != nil {
+			return err
+		}
+		for _, id := range jobs {
+			if err := t.hurry(ctx, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("store: hurrying scans: %w", err)
+	}
+	return nil
+}
+
+// ChangedScans implements scan.Records.
+func (db *DB) ChangedScans(ctx context.Context, owner access.PersonID, since time.Time, limit int) ([]scan.Event, error) {
+	r, err := db.query(ctx, "SELECT id, state, version, changed_at FROM scans WHERE authority = $1 AND subject = $2 AND changed_at >= $3 "+
+		"ORDER BY changed_at DESC, id "+limitTo(limit), owner.Authority, owner.Subject, micros(since))
+	return collect(r, err, func(r row) (scan.Event, error) {
+		var e scan.Event
+		var at int64
+		if err := r.Scan(&e.Scan, &e.State, &e.Version, &at); err != nil {
+			return e, fmt.Errorf("store: changed scans: %w", err)
+		}
+		e.At = fromMicros(at)
+		return e, nil
+	})
 }

@@ -224,13 +224,22 @@ func (t *sqliteTx) queryRow(ctx context.Context, query string, args ...any) row 
 	return sqlRow{t.QueryRowContext(ctx, dollars(query), args...)}
 }
 
-func (t *sqliteTx) enqueue(ctx context.Context, args river.JobArgs, opts *river.InsertOpts) error {
+func (t *sqliteTx) enqueue(ctx context.Context, args river.JobArgs, opts *river.InsertOpts) (int64, error) {
+	if t.db.jobs == nil {
+		return 0, errNoJobs
+	}
+	return inserted(t.db.jobs.InsertTx(ctx, t.Tx, args, opts))
+}
+
+func (t *sqliteTx) hurry(ctx context.Context, job int64) error {
 	if t.db.jobs == nil {
 		return errNoJobs
 	}
-	_, err := t.db.jobs.InsertTx(ctx, t.Tx, args, opts)
-	return err
+	_, err := t.db.jobs.JobRetryTx(ctx, t.Tx, job)
+	return unlessGone(err)
 }
+
+func (t *sqliteTx) tell(context.Context, string, string) error { return nil }
 
 // statements keeps one prepared statement per query text: preparing costs more
 // than running. The texts are constants of this package, so it stays small.

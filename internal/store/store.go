@@ -36,10 +36,16 @@ type conn interface {
 	queryRow(ctx context.Context, query string, args ...any) row
 }
 
-// tx is a transaction that can also enqueue a job.
+// tx is a transaction that can also work with jobs and tell other processes.
 type tx interface {
 	conn
-	enqueue(ctx context.Context, args river.JobArgs, opts *river.InsertOpts) error
+	// enqueue adds a job and returns its id.
+	enqueue(ctx context.Context, args river.JobArgs, opts *river.InsertOpts) (int64, error)
+	// hurry makes a job due now, unless it is running or gone.
+	hurry(ctx context.Context, job int64) error
+	// tell sends a text to whoever listens to the channel, once the transaction
+	// is committed. There is nobody else with a SQLite file.
+	tell(ctx context.Context, channel, text string) error
 }
 
 // backend is one of the two databases.
@@ -66,6 +72,7 @@ type DB struct {
 	remembered *sessionCache // nil for PostgreSQL
 	log        *slog.Logger
 	now        func() time.Time
+	process    string // what this process is called among the replicas
 }
 
 // Open opens the database that url names, "sqlite:PATH" or "postgres://…", and
@@ -90,7 +97,7 @@ func Open(ctx context.Context, url string, now func() time.Time, log *slog.Logge
 	if err := b.migrate(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("store: bringing the schema up to date: %w", err), b.close())
 	}
-	return &DB{backend: b, remembered: remembered, log: log, now: now}, nil
+	return &DB{backend: b, remembered: remembered, log: log, now: now, process: newProcess()}, nil
 }
 
 // Close closes the database. Stop the jobs first.

@@ -356,7 +356,8 @@ func TestJobExistsExactlyIfItsTransactionWasCommitted(t *testing.T) {
 		failure := errors.New("rolled back")
 		enqueue := func(text string, err error) error {
 			return db.inTx(t.Context(), func(t tx) error {
-				return errors.Join(t.enqueue(context.Background(), noteArgs{text}, nil), err)
+				_, failed := t.enqueue(context.Background(), noteArgs{text}, nil)
+				return errors.Join(failed, err)
 			})
 		}
 		if err := enqueue("never", failure); !errors.Is(err, failure) {

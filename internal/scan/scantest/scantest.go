@@ -19,9 +19,10 @@ import (
 
 // Memory keeps scans in memory. The zero value is ready.
 type Memory struct {
-	mu    sync.Mutex
-	scans map[scan.ID]scan.Scan
-	jobs  []scan.FollowArgs
+	mu      sync.Mutex
+	scans   map[scan.ID]scan.Scan
+	jobs    []scan.FollowArgs
+	hurried []access.PersonID
 	// Fail, if set, is asked before each change; its error is the answer.
 	Fail func() error
 }
@@ -103,6 +104,48 @@ func (m *Memory) ScansOf(_ context.Context, owner access.PersonID, limit int) ([
 		return cmp.Or(b.RequestedAt.Compare(a.RequestedAt), cmp.Compare(a.ID, b.ID))
 	})
 	return all[:min(limit, len(all))], nil
+}
+
+// CountOpenScans implements scan.Records.
+func (m *Memory) CountOpenScans(_ context.Context, owner access.PersonID) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := 0
+	for _, s := range m.scans {
+		if s.Owner == owner && !s.State.Ended() {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// ChangedScans implements scan.Records.
+func (m *Memory) ChangedScans(_ context.Context, owner access.PersonID, since time.Time, limit int) ([]scan.Event, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []scan.Event
+	for _, s := range m.scans {
+		if s.Owner == owner && !s.ChangedAt.Before(since) {
+			all = append(all, scan.Event{Scan: s.ID, State: s.State, Version: s.Version, At: s.ChangedAt})
+		}
+	}
+	slices.SortFunc(all, func(a, b scan.Event) int { return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Scan, b.Scan)) })
+	return all[:min(limit, len(all))], nil
+}
+
+// HurryScans implements scan.Records.
+func (m *Memory) HurryScans(_ context.Context, owner access.PersonID) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.hurried = append(m.hurried, owner)
+	return m.failed()
+}
+
+// Hurried returns the persons whose scans were to be looked at at once.
+func (m *Memory) Hurried() []access.PersonID {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.hurried)
 }
 
 // Jobs returns the jobs enqueued so far.
@@ -196,7 +239,7 @@ func Records(t *testing.T, records scan.Records, jobs func() int) {
 	changed := first
 	t.Run("a change is stored whole", func(t *testing.T) {
 		changed.State, changed.ChangedAt, changed.EndedAt = scan.Completed, at.Add(time.Hour), at.Add(time.Hour)
-		changed.Problem = scan.Problem{Code: "c", Message: "m", Next: "n", Reference: "r"}
+		changed.Problem = scan.Problem{Code: "c", Message: "m", Next: "n", Reference: "r", Claims: `{"access_token":{}}`}
 		changed.Parts = []scan.Part{
 			{SubscriptionID: "sub-b", State: scan.PartCompleted, ScanRequestID: "20260914134045", QueueStatus: "Processing", Message: strings.Repeat("ü<b>'\"", 4000),
 				Since: at, CompletedAt: at.Add(time.Minute)},
@@ -216,6 +259,36 @@ func Records(t *testing.T, records scan.Records, jobs func() int) {
 		}
 		same(t, load(t, first.ID), changed)
 	})
+	t.Run("scans that have not ended are counted, and can be hurried", func(t *testing.T) {
+		waits := sample(4, ann, "waits")
+		create(t, waits)
+		if n, err := records.CountOpenScans(ctx, ann); err != nil || n != 1 {
+			t.Errorf("CountOpenScans = %d, %v", n, err)
+		}
+		waits.State = scan.Waiting
+		if err := errors.Join(records.SaveScan(ctx, waits), records.HurryScans(ctx, ann), records.HurryScans(ctx, bob)); err != nil {
+			t.Error(err)
+		}
+		waits.State, waits.EndedAt, waits.Version = scan.Failed, at, 2
+		if err := records.SaveScan(ctx, waits); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := records.CountOpenScans(ctx, ann); err != nil || n != 0 {
+			t.Errorf("CountOpenScans = %d, %v", n, err)
+		}
+	})
+	t.Run("what changed since is known", func(t *testing.T) {
+		list, err := records.ChangedScans(ctx, ann, changed.ChangedAt, 10)
+		if want := (scan.Event{Scan: changed.ID, State: changed.State, Version: 2, At: changed.ChangedAt}); err != nil || len(list) != 1 || list[0] != want {
+			t.Errorf("ChangedScans = %+v, %v; want %+v", list, err, want)
+		}
+		if list, err = records.ChangedScans(ctx, ann, time.Time{}, 1); err != nil || len(list) != 1 || list[0].Scan != changed.ID {
+			t.Errorf("limit: %+v, %v", list, err)
+		}
+		if list, err = records.ChangedScans(ctx, access.PersonID{Authority: "other", Subject: "ann"}, time.Time{}, 10); err != nil || len(list) != 0 {
+			t.Errorf("stranger: %+v, %v", list, err)
+		}
+	})
 	t.Run("an unknown scan is not found", func(t *testing.T) {
 		if _, err := records.LoadScan(ctx, "nothing"); !errors.Is(err, scan.ErrNotFound) {
 			t.Errorf("LoadScan = %v", err)
@@ -228,11 +301,11 @@ func Records(t *testing.T, records scan.Records, jobs func() int) {
 		newer := sample(5, ann, "newer")
 		create(t, newer)
 		list, err := records.ScansOf(ctx, ann, 10)
-		if err != nil || len(list) != 2 {
+		if err != nil || len(list) != 3 {
 			t.Fatalf("ScansOf = %v, %v", list, err)
 		}
 		same(t, list[0], newer)
-		same(t, list[1], changed)
+		same(t, list[2], changed)
 		if list, err = records.ScansOf(ctx, ann, 1); err != nil || len(list) != 1 || list[0].ID != newer.ID {
 			t.Errorf("limit: %v, %v", list, err)
 		}
