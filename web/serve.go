@@ -301,10 +301,11 @@ func (p *portal) services(parts *handlers.Parts, broker *entra.Broker) error {
 				return err
 			}
 		}
-		p.scans, err = scan.New(scan.Config{Records: p.db, AzTS: parts.AzTS, Tokens: ownerTokens{broker}, Log: p.log, Now: p.now})
+		p.scans, err = scan.New(scan.Config{Records: p.db, AzTS: parts.AzTS, Tokens: ownerTokens{broker}, Log: p.log, Now: p.now, Feed: p.db.ScanFeed()})
 		if err != nil {
 			return err
 		}
+		p.background(p.scans.Run)
 		parts.Scans = p.scans
 		p.scans.Register(workers)
 	}
@@ -335,7 +336,19 @@ func aztsTransport() http.RoundTripper {
 type ownerTokens struct{ broker *entra.Broker }
 
 func (t ownerTokens) AzTSToken(_ context.Context, owner access.PersonID) (azts.TokenSource, error) {
-	return t.broker.SourceOfPerson(owner), nil
+	return ownerSource{t.broker.SourceOfPerson(owner)}, nil
+}
+
+// ownerSource says in the follower's terms when only the owner can help.
+type ownerSource struct{ *entra.Source }
+
+func (s ownerSource) Token(ctx context.Context, scope string) (string, error) {
+	token, err := s.Source.Token(ctx, scope)
+	var required *entra.InteractionRequired
+	if errors.As(err, &required) {
+		return "", &scan.OwnerNeeded{Claims: required.Claims, Cause: err}
+	}
+	return token, err
 }
 
 // announced is how many sample people fit into the one line at the start: the
