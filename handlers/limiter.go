@@ -2,15 +2,16 @@ package handlers
 
 import (
 	"context"
-	"net/netip"
 	"sync"
 	"time"
 
+	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/reqlog"
 )
 
-// limiter bounds how often one network may do something that anyone may do. It
-// forgets everything each period, so that its memory is bounded by maxNetworks.
+// limiter bounds how often one network may do something that anyone may do, or one
+// person something that could be guessed at. It forgets everything each period, so
+// that its memory is bounded by maxNetworks.
 type limiter struct {
 	most   int
 	period time.Duration
@@ -18,7 +19,7 @@ type limiter struct {
 
 	mu    sync.Mutex
 	since time.Time
-	seen  map[netip.Prefix]int
+	seen  map[any]int // by netip.Prefix or access.PersonID
 }
 
 // maxNetworks bounds what a limiter remembers; beyond it everyone may, since
@@ -26,7 +27,7 @@ type limiter struct {
 const maxNetworks = 100_000
 
 func newLimiter(most int, period time.Duration, now func() time.Time) *limiter {
-	return &limiter{most: most, period: period, now: now, seen: make(map[netip.Prefix]int)}
+	return &limiter{most: most, period: period, now: now, seen: make(map[any]int)}
 }
 
 // allow reports whether the client of the request may do it once more. An IPv6
@@ -44,15 +45,23 @@ func (l *limiter) allow(ctx context.Context) bool {
 	if err != nil {
 		return true
 	}
+	return l.count(network)
+}
+
+// allowPerson reports whether a person may do it once more. People are counted
+// apart from networks: a limiter is for one or the other.
+func (l *limiter) allowPerson(id access.PersonID) bool { return l.count(id) }
+
+func (l *limiter) count(who any) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if now := l.now(); now.Sub(l.since) >= l.period {
 		clear(l.seen)
 		l.since = now
 	}
-	if l.seen[network] == 0 && len(l.seen) >= maxNetworks {
+	if l.seen[who] == 0 && len(l.seen) >= maxNetworks {
 		return true
 	}
-	l.seen[network]++
-	return l.seen[network] <= l.most
+	l.seen[who]++
+	return l.seen[who] <= l.most
 }

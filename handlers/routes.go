@@ -165,6 +165,29 @@ func New(p Parts) (http.Handler, error) {
 		person("GET /subscriptions/{id}/results.csv", noHead(result.export))
 	}
 
+	inspector, err := entra.NewInspector(p.Provider, p.TrustedIssuers)
+	if err != nil {
+		return nil, err
+	}
+	look := &inspect{frame: f, inspector: inspector}
+	person("GET /tokens/inspect", look.show)
+	person("POST /tokens/inspect", look.decode)
+	person("GET /tokens/inspect/keys", look.keys)
+	if p.AzTS != nil {
+		apps := &appTokens{frame: f, provider: p.Provider, broker: p.Broker, catalogue: p.Catalogue, azts: p.SignIn.TokenScopes[0],
+			tries: newLimiter(appTries, appTriesIn, p.Now)}
+		person("GET /tokens/app", apps.show)
+		mux.Handle("POST /tokens/app", limitBody(maxAppForm, f.serve(f.signedIn(apps.request))))
+		person("POST /tokens/app/reveal", apps.reveal)
+		person("POST /tokens/app/forget", apps.forget)
+		if p.ManagedIdentity != "" {
+			if apps.identity, err = entra.NewManagedIdentity(p.ManagedIdentity, nil, p.Now); err != nil {
+				return nil, err
+			}
+			admin("POST /tokens/app/identity", apps.ownIdentity)
+		}
+	}
+
 	if p.Graph != nil {
 		allowed := newMyAccess(p, f, auth, mine)
 		person("GET /access", allowed.show)

@@ -136,6 +136,7 @@ func TestHostileTextStaysText(t *testing.T) {
 func TestFormsAreKnown(t *testing.T) {
 	posts := []string{LogoutURL, ThemeURL, EndSessionURL, TokensURL, TokenRevealURL, TokenRenewURL, TokenForgetURL, TokenCheckURL, ScansURL, AdminRefreshURL, AdminGrantURL, AdminAllowURL, WithdrawGrantURL("g1", ""),
 		AdminRequestURL("RQ1") + "/approve", AdminRequestURL("RQ1") + "/decline", AdminRequestURL("RQ1") + "/check"}
+	posts = append(posts, AppTokensURL, AppRevealURL, AppForgetURL, AppIdentityURL, InspectURL)
 	searches := []string{AdminURL} // forms that only look something up
 	eachSample(t, func(t *testing.T, name string, d *goquery.Document) {
 		d.Find("form").Each(func(_ int, s *goquery.Selection) {

@@ -324,6 +324,7 @@ func samples() map[string]templ.Component {
 	}
 	maps.Copy(all, adminSamples())
 	maps.Copy(all, accessSamples())
+	maps.Copy(all, appTokenSamples())
 	return all
 }
 

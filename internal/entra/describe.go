@@ -23,6 +23,7 @@ type Claim struct {
 	Time    time.Time
 
 	number float64 // of a claim that is a time, whatever its unit
+	raw    string  // JSON
 }
 
 // Decoded is a token taken apart for people to read. Nothing in it was
@@ -233,27 +234,31 @@ func claimsOf(members []member, known map[string]place) []Claim {
 		if len(claims) > 2*claimLimit {
 			break
 		}
-		c := Claim{Name: shorten(m.name, nameLimit), Value: display(m.raw), Meaning: at.text}
+		c := Claim{Name: shorten(m.name, nameLimit), Value: display(m.raw), Meaning: at.text, raw: m.raw}
 		if slices.Contains(timeClaims, m.name) {
 			c.number = numberOf(m.raw)
 			c.Time = secondsTime(c.number)
 		}
 		claims = append(claims, c)
 	}
-	slices.SortStableFunc(claims, func(a, b Claim) int {
-		x, known1 := known[a.Name]
-		y, known2 := known[b.Name]
-		switch {
-		case known1 && known2:
-			return x.index - y.index
-		case known1:
-			return -1
-		case known2:
-			return 1
-		}
-		return strings.Compare(a.Name, b.Name)
-	})
+	slices.SortStableFunc(claims, func(a, b Claim) int { return byPlace(a.Name, b.Name, known) })
 	return claims
+}
+
+// byPlace orders claims: those of a table as they stand there, then the others by
+// name.
+func byPlace(a, b string, table map[string]place) int {
+	x, known1 := table[a]
+	y, known2 := table[b]
+	switch {
+	case known1 && known2:
+		return x.index - y.index
+	case known1:
+		return -1
+	case known2:
+		return 1
+	}
+	return strings.Compare(a, b)
 }
 
 // place is where a claim stands in its table, and what it means.

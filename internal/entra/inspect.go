@@ -73,9 +73,12 @@ func plainToken(pasted string) string {
 	if len(text) >= len(authorization) && strings.EqualFold(text[:len(authorization)], authorization) {
 		text = strings.Trim(text[len(authorization):], blanks)
 	}
-	text = strings.Trim(text, quotes+",;"+blanks)
-	if len(text) > len(bearer) && strings.EqualFold(text[:len(bearer)], bearer) && strings.ContainsAny(text[len(bearer):len(bearer)+1], blanks) {
-		text = strings.Trim(text[len(bearer):], quotes+blanks)
+	const edge = quotes + ",;" + blanks
+	text = strings.Trim(text, edge)
+	if len(text) > len(bearer) && strings.EqualFold(text[:len(bearer)], bearer) {
+		if next, _ := utf8.DecodeRuneInString(text[len(bearer):]); strings.ContainsRune(blanks, next) {
+			text = strings.Trim(text[len(bearer):], edge)
+		}
 	}
 	return strings.Map(func(r rune) rune {
 		if strings.ContainsRune(blanks, r) {
@@ -275,8 +278,8 @@ func shorten(text string, most int) string {
 	return strings.ToValidUTF8(text[:most], "") + "…"
 }
 
-// unverifiable says why no key can check the signature, "" when one could.
-func (in *Inspection) unverifiable() string {
+// Unverifiable says why no key can check the signature, "" when one could.
+func (in *Inspection) Unverifiable() string {
 	switch {
 	case in.Problem.Code != "":
 		return "sig_unreadable"
@@ -298,3 +301,56 @@ func (in *Inspection) unverifiable() string {
 
 // verifiable are the algorithms that both this program and the browser check.
 var verifiable = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"}
+
+// The differences of [Compare].
+const (
+	Same       = "same"
+	Changed    = "changed"
+	OnlyFirst  = "only in the first"
+	OnlySecond = "only in the second"
+)
+
+// Comparison is a claim of two tokens. What stands in a token twice is compared
+// as a whole.
+type Comparison struct {
+	Name, First, Second string // values; "" where it is not there
+	Difference          string
+}
+
+// Compare lists the claims of two tokens, each once, in the order of [Inspect].
+// Values are the same when they stand in both tokens in the same way.
+func Compare(first, second *Inspection) []Comparison {
+	type values struct{ value, raw string }
+	gather := func(in *Inspection) map[string]values {
+		all := make(map[string]values, len(in.Claims))
+		for _, c := range in.Claims {
+			v := values{c.Value, c.raw}
+			if before, twice := all[c.Name]; twice {
+				v = values{before.value + ", " + v.value, before.raw + ", " + v.raw}
+			}
+			all[c.Name] = v
+		}
+		return all
+	}
+	a, b := gather(first), gather(second)
+	var rows []Comparison
+	for _, c := range slices.Concat(first.Claims, second.Claims) {
+		if slices.ContainsFunc(rows, func(row Comparison) bool { return row.Name == c.Name }) {
+			continue
+		}
+		x, inFirst := a[c.Name]
+		y, inSecond := b[c.Name]
+		row := Comparison{Name: c.Name, First: x.value, Second: y.value, Difference: Changed}
+		switch {
+		case !inFirst:
+			row.Difference = OnlySecond
+		case !inSecond:
+			row.Difference = OnlyFirst
+		case x.raw == y.raw:
+			row.Difference = Same
+		}
+		rows = append(rows, row)
+	}
+	slices.SortStableFunc(rows, func(x, y Comparison) int { return byPlace(x.Name, y.Name, meaningOf) })
+	return rows
+}

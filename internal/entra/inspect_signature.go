@@ -74,7 +74,7 @@ func NewInspector(p *Provider, trusted []string) (*Inspector, error) {
 // Check says in a code of [InspectWords] what became of a token's signature. A
 // good signature says who made the token, and nothing of its time or audience.
 func (i *Inspector) Check(ctx context.Context, in *Inspection) Note {
-	if code := in.unverifiable(); code != "" {
+	if code := in.Unverifiable(); code != "" {
 		return Note{code, shorten(in.Alg, nameLimit)}
 	}
 	keys, note := i.Keys(ctx, in.Issuer, in.TenantID, in.KeyID)

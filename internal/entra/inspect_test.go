@@ -138,7 +138,7 @@ func FuzzInspect(f *testing.F) {
 		if _, ok := InspectWords[in.Problem.Code]; in.Problem.Code != "" && !ok {
 			t.Errorf("no words for %q", in.Problem.Code)
 		}
-		if code := in.unverifiable(); in.Problem.Code != "" && code != "sig_unreadable" {
+		if code := in.Unverifiable(); in.Problem.Code != "" && code != "sig_unreadable" {
 			t.Errorf("%q is verified: %q", in.Problem.Code, code)
 		}
 		if len(in.Claims) > 2*claimLimit+1 || len(in.Notes) > maxNotes {

@@ -69,6 +69,9 @@ const last = kinds.find((el) => el.dataset.remember === remember('commands'));
 if (last) last.open = true;
 for (const el of kinds) el.addEventListener('toggle', () => { if (el.open) remember('commands', el.dataset.remember); });
 
+// One page needs it, so the others do not load it.
+if (document.getElementById('inspect')) import('./inspect.js').then((inspector) => inspector.start());
+
 times.start();
 tokens.start();
 live.start();

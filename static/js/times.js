@@ -67,7 +67,8 @@ function count(el) {
   el.dataset.stage = stage;
 }
 
-function tick() {
+// tick brings countdowns and ages up to date.
+export function tick() {
   for (const el of document.querySelectorAll('[data-countdown]')) count(el);
   for (const el of document.querySelectorAll('[data-since]')) el.textContent = took((now() - Date.parse(el.dataset.since)) / 1000);
   for (const el of document.querySelectorAll('time[data-age]')) {
