@@ -50,6 +50,8 @@ type Parts struct {
 	ClientID string
 	// Catalogue is the APIs that people may ask tokens and permissions of, AzTS first.
 	Catalogue entra.Catalogue
+	// Resources are App ID URIs of APIs in the catalogue that the configuration added.
+	Resources []string
 	// LoginURL is the address of the cloud's sign-in, for commands; "" where the
 	// provider is not Entra.
 	LoginURL string
@@ -145,7 +147,7 @@ func New(p Parts) (http.Handler, error) {
 	if p.AzTS != nil {
 		mine = &subscriptions{frame: f, azts: p.AzTS, arm: p.ARM, broker: p.Broker, scans: p.Scans}
 		first.subscriptions = mine
-		token := &tokens{frame: f, broker: p.Broker, auth: auth, azts: p.AzTS, mine: mine, catalogue: p.Catalogue, scopes: p.SignIn.TokenScopes,
+		token := &tokens{frame: f, broker: p.Broker, auth: auth, azts: p.AzTS, mine: mine, catalogue: p.Catalogue, texts: newConsentTexts(f, p.Graph, p.Broker), scopes: p.SignIn.TokenScopes,
 			clientID: p.ClientID, commands: templates.Commands{APIURL: p.AzTSURL, Scope: p.SignIn.TokenScopes[0],
 				AppIDURI: p.Catalogue[0].AppIDURI, ClientID: p.ClientID, LoginURL: p.LoginURL}}
 		scan := &scans{frame: f, service: p.Scans, subscriptions: mine, broker: p.Broker}

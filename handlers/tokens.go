@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// purposeLimit is how many characters a person may write about a token.
-	purposeLimit = 200
+	// maxPurpose is how many characters a person may write about a token.
+	maxPurpose = 200
 	// maxOther bounds what is typed as further scopes, in bytes.
 	maxOther = 2000
 	// unsaid stands in the history where the person asked for a token and did not
@@ -36,8 +36,8 @@ type tokens struct {
 	azts      *azts.Client
 	mine      *subscriptions
 	catalogue entra.Catalogue
-	texts     *consentTexts // nil where there is no Graph
-	scopes    []string      // of AzTS
+	texts     *consentTexts
+	scopes    []string // of AzTS
 	clientID  string
 	commands  templates.Commands
 }
@@ -67,7 +67,7 @@ func (t *tokens) readWish(r *http.Request) (wish, error) {
 	if w.resource == "" && len(w.chosen) == 0 && w.other == "" {
 		w.resource, w.chosen = t.catalogue[0].AppIDURI, t.scopes
 	}
-	if utf8.RuneCountInString(w.purpose) > purposeLimit {
+	if utf8.RuneCountInString(w.purpose) > maxPurpose {
 		return w, errPurposeLong
 	}
 	return w, nil
@@ -345,11 +345,16 @@ func (t *tokens) form(ctx context.Context, live *session.Session, v *view) templ
 	if !ok {
 		resource = &t.catalogue[0]
 	}
-	known := t.texts.of(ctx, live, *resource)
-	f := templates.TokenForm{Resource: resource.AppIDURI, Name: resource.Name, What: resource.What, Other: v.wish.other, Purpose: v.wish.purpose}
+	described := t.texts.of(ctx, live, *resource)
+	known := described.Scopes
+	f := templates.TokenForm{Resource: resource.AppIDURI, Name: described.Name, What: resource.What, Other: v.wish.other, Purpose: v.wish.purpose}
 	for i := range t.catalogue {
 		one := &t.catalogue[i]
-		f.Resources = append(f.Resources, templates.NavItem{Label: one.Name, URL: templates.TokenQuery{Resource: one.AppIDURI}.URL() + "#request",
+		label := one.Name
+		if one == resource {
+			label = described.Name
+		}
+		f.Resources = append(f.Resources, templates.NavItem{Label: label, URL: templates.TokenQuery{Resource: one.AppIDURI}.URL() + "#request",
 			Current: one == resource})
 	}
 	chosen := map[string]bool{}
@@ -360,7 +365,7 @@ func (t *tokens) form(ctx context.Context, live *session.Session, v *view) templ
 		chosen[strings.ToLower(known[0].Name)] = true // the usual one
 	}
 	every, _ := t.catalogue.Describe(resource.Scope(entra.DefaultScope))
-	for _, s := range append(known, every) {
+	for _, s := range append(slices.Clone(known), every) {
 		f.Scopes = append(f.Scopes, templates.ScopeChoice{Value: resource.Scope(s.Name), Name: s.Name, Title: s.Title, Text: s.Text,
 			AdminOnly: s.AdminOnly, Chosen: chosen[strings.ToLower(s.Name)]})
 		delete(chosen, strings.ToLower(s.Name))
@@ -372,6 +377,7 @@ func (t *tokens) form(ctx context.Context, live *session.Session, v *view) templ
 			}
 		}
 	}
+	f.OtherOpen = f.Other != "" || len(known) == 0
 	if v.formError != nil {
 		e := apperr.From(v.formError)
 		f.Error, f.ErrorNext = e.Message, e.Next

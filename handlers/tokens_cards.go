@@ -34,6 +34,9 @@ func (t *tokens) card(h *entra.HeldToken, live *session.Session, v *view) templa
 	if c.Verdict.CanAsk = t.ofAzTS(h.Key); c.Verdict.CanAsk && v.answerOn == id {
 		c.Verdict.Answer = v.answer
 	}
+	if !c.Verdict.CanAsk {
+		c.Verdict.Checks = nil // that it is for another API says it all
+	}
 	if v.reveal == id {
 		c.Revealed = h.Value
 	}

@@ -35,6 +35,7 @@ type TokenForm struct {
 	What      string    // what it is, one sentence; may be empty
 	Scopes    []ScopeChoice
 	Other     string // further scopes, as typed
+	OtherOpen bool   // their field is shown at once
 	Purpose   string
 	// Error says why the last attempt was refused, ErrorNext what to do.
 	Error, ErrorNext string

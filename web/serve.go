@@ -265,8 +265,8 @@ func (p *portal) build(ctx context.Context) (http.Handler, error) {
 		SignIn: p.up.signIn(c.ResponseType, c.RequireMFA),
 		Rules: access.Rules{AdminRole: c.AdminRole, HelpDeskRole: c.HelpDeskRole, AdminDirectoryRoles: c.AdminDirectoryRoles,
 			AdminGroups: c.AdminGroups},
-		ClientID: p.up.clientID, LoginURL: p.up.loginURL(), TrustedIssuers: c.TrustedIssuers, ManagedIdentity: c.ManagedIdentity,
-		Catalogue:  p.up.catalogue(c.Cloud, c.Resources),
+		ClientID: p.up.clientID, LoginURL: p.up.loginURL(), Resources: p.up.resources, TrustedIssuers: c.TrustedIssuers, ManagedIdentity: c.ManagedIdentity,
+		Catalogue:  p.up.catalogue(c.Cloud),
 		AzTSURL:    p.up.aztsURL,
 		PortalHost: p.up.portalHost, Database: p.db, TrustedProxies: c.TrustedProxies, People: p.people, Version: version(),
 		Closing: p.closing, Now: p.now, Log: p.log}

@@ -26,6 +26,7 @@ type upstream struct {
 	graphURL            string // "" where the provider is not Entra
 	graphScopeBase      string // what stands before a permission of Graph
 	portalHost          string
+	resources           []string // App ID URIs of further APIs to ask tokens of
 }
 
 // armPermission is the one delegated permission of Azure Resource Manager.
@@ -35,7 +36,7 @@ func realUpstream(c *config.Config, now func() time.Time) (*upstream, error) {
 	cloud := entra.Clouds[c.Cloud]
 	up := &upstream{issuer: c.Issuer, clientID: c.ClientID, allowedTenants: c.AllowedTenants, aztsURL: c.AzTSURL, aztsScope: c.AzTSScope,
 		armURL: c.ARMURL, armScope: cloud.ARMURL + armPermission, portalHost: cloud.PortalHost,
-		graphURL: c.GraphURL, graphScopeBase: strings.TrimSuffix(cloud.GraphURL, "/v1.0")}
+		graphURL: c.GraphURL, graphScopeBase: strings.TrimSuffix(cloud.GraphURL, "/v1.0"), resources: c.Resources}
 	if c.TenantID != "" {
 		up.issuer, up.metadataURL = cloud.TenantIssuer(c.TenantID)
 		if up.armURL == "" {
@@ -62,7 +63,7 @@ func sandboxUpstream(s sandbox.Settings) *upstream {
 	cloud := entra.Clouds["public"]
 	return &upstream{issuer: s.Issuer, clientID: s.ClientID, credential: entra.SecretCredential(s.ClientSecret),
 		aztsURL: s.AzTSURL, aztsScope: s.AzTSScope, armURL: s.ARMURL, armScope: cloud.ARMURL + armPermission, portalHost: cloud.PortalHost,
-		graphURL: s.GraphURL, graphScopeBase: strings.TrimSuffix(cloud.GraphURL, "/v1.0")}
+		graphURL: s.GraphURL, graphScopeBase: strings.TrimSuffix(cloud.GraphURL, "/v1.0"), resources: s.Resources}
 }
 
 func (u *upstream) provider(baseURL string, client *http.Client, now func() time.Time, log *slog.Logger) entra.Options {
@@ -93,11 +94,11 @@ func (u *upstream) signIn(responseType string, requireMFA bool) handlers.SignIn 
 
 // catalogue returns the APIs that people may ask tokens of: at a provider other
 // than Entra none of Microsoft's.
-func (u *upstream) catalogue(cloud string, others []string) entra.Catalogue {
+func (u *upstream) catalogue(cloud string) entra.Catalogue {
 	if u.graphURL == "" {
-		return entra.NewCatalogue(u.aztsScope, nil, others)
+		return entra.NewCatalogue(u.aztsScope, nil, u.resources)
 	}
-	return entra.NewCatalogue(u.aztsScope, entra.Clouds[cloud].Resources(), others)
+	return entra.NewCatalogue(u.aztsScope, entra.Clouds[cloud].Resources(), u.resources)
 }
 
 // loginURL returns what stands before the tenant in the addresses of the sign-in;

@@ -172,6 +172,9 @@ func (b *Broker) Seal(session SessionID, scopes []string, t *TokenSet, purpose, 
 }
 
 func (b *Broker) seal(session SessionID, key string, t *TokenSet, purpose, flow string) (AccessToken, []SealedToken, error) {
+	if len(t.Scopes) == 0 {
+		t.Scopes = strings.Fields(key) // left out where they are those asked for (RFC 6749 §5.1)
+	}
 	// A random id, not a hash of the token: history must say nothing about it.
 	token := AccessToken{Value: t.AccessToken, Scopes: t.Scopes, IssuedAt: t.ReceivedAt, ExpiresAt: t.ExpiresAt, IssueID: rand.Text(), Purpose: purpose}
 	plain, err := json.Marshal(token)

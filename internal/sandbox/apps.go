@@ -191,6 +191,7 @@ func seedApplications(options Options) []*application {
 			scopes: []permissionScope{{id: "f53da476-18e3-4152-8e01-aec403e6edc0", value: "user_impersonation",
 				adminName: "Access Azure Key Vault", adminDescription: "Lets the application use Key Vault as the signed-in person.",
 				userName: "Access Azure Key Vault as you", userDescription: "Lets the application use Key Vault with your rights."}}},
+		inventory(),
 	}
 }
 

@@ -97,6 +97,7 @@ type Settings struct {
 	AzTSScope    string // api://…/user_impersonation
 	GraphURL     string // base URL, with /v1.0
 	ARMURL       string
+	Resources    []string // App ID URIs of further APIs
 }
 
 // Settings returns what the portal's registration consists of.
@@ -110,6 +111,7 @@ func (s *Sandbox) Settings() Settings {
 		AzTSScope:    AzTSAppIDURI + "/user_impersonation",
 		GraphURL:     s.options.Origin + "/graph/v1.0",
 		ARMURL:       s.options.Origin + "/arm",
+		Resources:    []string{InventoryAppIDURI},
 	}
 }
 

@@ -18,11 +18,17 @@ func recordIssue(ctx context.Context, t tx, session entra.SessionID, token entra
 	if token.IssuedAt.IsZero() {
 		return nil
 	}
-	first, _, _ := strings.Cut(token.Scopes, " ")
+	// Of Graph the scopes of OpenID Connect come first, which name no resource.
+	resource := ""
+	for _, scope := range strings.Fields(token.Scopes + " " + token.Resource) {
+		if resource = entra.ResourceOf(scope); resource != "" {
+			break
+		}
+	}
 	_, err := t.exec(ctx, `INSERT INTO issued_tokens (id, authority, subject, session_id, device, resource, scopes, purpose, flow,
 			issued_at, expires_at, revealed_at, reveals, copied_at, copies)
 		SELECT $1, authority, subject, id, device, $2, $3, $4, $5, CAST($6 AS BIGINT), CAST($7 AS BIGINT), 0, 0, 0, 0 FROM sessions WHERE id = $8`,
-		token.IssueID, entra.ResourceOf(first), token.Scopes, token.Purpose, token.Flow, micros(token.IssuedAt), micros(token.ExpiresAt), session[:])
+		token.IssueID, resource, token.Scopes, token.Purpose, token.Flow, micros(token.IssuedAt), micros(token.ExpiresAt), session[:])
 	if err != nil {
 		return fmt.Errorf("store: noting an issue: %w", err)
 	}

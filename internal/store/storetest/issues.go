@@ -14,7 +14,7 @@ import (
 // newIssue returns a token that the history takes.
 func newIssue(at time.Time) entra.SealedToken {
 	token := newToken("api://a/b api://a/c")
-	token.IssueID, token.Scopes, token.Purpose, token.Flow, token.IssuedAt = rand.Text(), "api://a/b api://a/c", "Nightly 'report'", entra.FlowRefreshToken, at
+	token.IssueID, token.Scopes, token.Purpose, token.Flow, token.IssuedAt = rand.Text(), "openid api://a/b api://a/c", "Nightly 'report'", entra.FlowRefreshToken, at
 	return token
 }
 
