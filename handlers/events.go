@@ -1,9 +1,12 @@
 package handlers
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,6 +26,12 @@ const (
 	// session: a browser needs one.
 	maxStreams    = 10_000
 	maxOwnStreams = 16
+	// resumeLimit is how long ago a browser may have left to be told what it
+	// missed one by one, resumeTime bounds finding that out, and clockSlack is how
+	// far the clocks of two replicas may be apart.
+	resumeLimit = time.Hour
+	resumeTime  = 3 * time.Second
+	clockSlack  = 5 * time.Second
 )
 
 // events is the area of live pages.
@@ -81,8 +90,8 @@ func (e *events) state(w http.ResponseWriter, r *http.Request) error {
 }
 
 // stream is GET /events: one stream a browser, with all that concerns the
-// person. The first event tells the state, so that whatever was missed while
-// the line was down is asked for again by the page.
+// person. Events of scans have an id; a browser that comes back with the last it
+// saw first gets what changed since, whichever replica it reaches.
 func (e *events) stream(w http.ResponseWriter, r *http.Request, live *session.Session) error {
 	leave, ok := e.enter(live.ID)
 	if !ok {
@@ -125,6 +134,11 @@ func (e *events) stream(w http.ResponseWriter, r *http.Request, live *session.Se
 	if err := send("retry: " + strconv.Itoa(reconnect) + "\nevent: hello\ndata: {}\n\n"); err != nil {
 		return nil // the browser left
 	}
+	if last := r.Header.Get("Last-Event-ID"); last != "" && e.scans != nil {
+		if err := send(e.since(r.Context(), live, last)); err != nil {
+			return nil
+		}
+	}
 	pulse := time.NewTicker(beat)
 	defer pulse.Stop()
 	end := time.NewTimer(min(streamAge, live.ExpiresAt.Sub(e.now())))
@@ -147,7 +161,7 @@ func (e *events) stream(w http.ResponseWriter, r *http.Request, live *session.Se
 			if !ok {
 				return nil // too slow; the browser comes back and asks anew
 			}
-			err = send("event: scan\ndata: " + scanEvent(change) + "\n\n")
+			err = send(scanEvent(change))
 		}
 		if err != nil {
 			return nil // the browser left
@@ -155,12 +169,64 @@ func (e *events) stream(w http.ResponseWriter, r *http.Request, live *session.Se
 	}
 }
 
+// since returns the events that a browser has missed since the last it saw. When
+// that cannot be told, it is one that says that anything may have changed.
+func (e *events) since(ctx context.Context, live *session.Session, last string) string {
+	seen, ok := parseEventID(last)
+	if !ok || e.now().Sub(seen.At) > resumeLimit {
+		return scanEvent(scan.Event{})
+	}
+	ctx, cancel := context.WithTimeout(ctx, resumeTime)
+	defer cancel()
+	list, err := e.scans.Changed(ctx, live.User.ID, seen.At.Add(-clockSlack))
+	if err != nil {
+		e.log.WarnContext(ctx, "missed changes cannot be told", "err", err)
+	}
+	if err != nil || len(list) >= scan.MaxList {
+		return scanEvent(scan.Event{})
+	}
+	var text strings.Builder
+	for _, change := range list {
+		if change.Scan != seen.Scan || change.Version > seen.Version {
+			text.WriteString(scanEvent(change))
+		}
+	}
+	return text.String()
+}
+
+// scanEvent returns an event as it goes over the line.
 func scanEvent(change scan.Event) string {
 	b, err := json.Marshal(struct {
-		ID string `json:"id"`
-	}{string(change.Scan)})
+		ID      string `json:"id,omitempty"` // none: any of them may have changed
+		State   string `json:"state,omitempty"`
+		Version int64  `json:"version,omitempty"`
+	}{string(change.Scan), string(change.State), change.Version})
 	if err != nil {
-		return "{}" // a string cannot fail
+		return ": an event that cannot be told\n\n" // strings and numbers cannot fail
 	}
-	return string(b)
+	text := "event: scan\ndata: " + string(b) + "\n\n"
+	if change.Scan == "" {
+		return text
+	}
+	return "id: " + eventID(change) + "\n" + text
+}
+
+// eventID names the moment and the version of a change.
+func eventID(change scan.Event) string {
+	return fmt.Sprintf("%d.%d.%s", change.At.UnixMicro(), change.Version, change.Scan)
+}
+
+// parseEventID reads what eventID wrote; the browser may send anything.
+func parseEventID(id string) (e scan.Event, ok bool) {
+	at, rest, _ := strings.Cut(id, ".")
+	version, name, ok := strings.Cut(rest, ".")
+	micros, err := strconv.ParseInt(at, 10, 64)
+	if !ok || err != nil {
+		return e, false
+	}
+	if e.Version, err = strconv.ParseInt(version, 10, 64); err != nil {
+		return e, false
+	}
+	e.Scan, e.At = scan.ID(name), time.UnixMicro(micros)
+	return e, true
 }
