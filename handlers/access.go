@@ -137,7 +137,7 @@ func (a *myAccess) answer(w http.ResponseWriter, r *http.Request, live *session.
 	}
 	page.Ask = templates.AskForm{Groups: granted.toAskFor(form.chosen), Chosen: form.chosen, Other: form.other, Error: form.askError}
 	if q.Ask != "" {
-		page.AdminAsk = a.adminAsk(q.Ask, form)
+		page.AdminAsk = a.adminAsk(l, q.Ask, form)
 	}
 	a.fillRequests(ctx, live, &page)
 	return a.render(w, r, status, templates.Access(page))

@@ -10,6 +10,7 @@ import (
 	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/consent"
 	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/internal/graph"
 	"azts.internal/portal/session"
 	"azts.internal/portal/templates"
 )
@@ -48,16 +49,22 @@ func (a *myAccess) permissionOf(typed string) (string, error) {
 // far as that is known here.
 func (a *myAccess) adminOnly(live *session.Session, scope string) bool {
 	if l, ok := a.lists.get(live.ID); ok {
-		for id, sp := range l.apis {
-			if uri, _ := a.apiOf(l, id); strings.EqualFold(uri, entra.ResourceOf(scope)) {
-				if p := sp.Scope(entra.ScopeName(scope)); p != nil {
-					return p.Type == "Admin"
-				}
-			}
+		if p := a.described(l, scope); p != nil {
+			return p.Type == "Admin"
 		}
 	}
 	known, ok := a.catalogue.Describe(scope)
 	return ok && known.AdminOnly
+}
+
+// described returns what the directory says of a permission, nil if nothing.
+func (a *myAccess) described(l *consentList, scope string) *graph.Permission {
+	for id, sp := range l.apis {
+		if uri, _ := a.apiOf(l, id); strings.EqualFold(uri, entra.ResourceOf(scope)) {
+			return sp.Scope(entra.ScopeName(scope))
+		}
+	}
+	return nil
 }
 
 // ask is POST /access/scopes: one more permission, by incremental consent.
@@ -98,13 +105,16 @@ func (a *myAccess) ask(w http.ResponseWriter, r *http.Request, live *session.Ses
 }
 
 // adminAsk fills the form that asks an administrator.
-func (a *myAccess) adminAsk(scope string, form accessForm) *templates.AdminAskForm {
+func (a *myAccess) adminAsk(l *consentList, scope string, form accessForm) *templates.AdminAskForm {
 	f := &templates.AdminAskForm{Permission: scope, Name: entra.ScopeName(scope), API: entra.ResourceOf(scope), Reason: form.reason, Error: form.reasonError}
 	if r, ok := a.catalogue.Find(f.API); ok {
 		f.API = r.Name
 	}
 	if known, ok := a.catalogue.Describe(scope); ok {
 		f.Title = known.Title
+	}
+	if p := a.described(l, scope); p != nil {
+		f.Title = cmp.Or(p.UserName, p.AdminName, f.Title)
 	}
 	return f
 }

@@ -218,6 +218,9 @@ func (p *permissions) toAskFor(chosen string) []templates.AskGroup {
 	var groups []templates.AskGroup
 	for i := range p.catalogue {
 		r := &p.catalogue[i]
+		if r.AppIDURI == "" {
+			continue // AzTS, where it is not configured
+		}
 		g := templates.AskGroup{API: r.Name}
 		for _, s := range r.Scopes {
 			full := r.Scope(s.Name)

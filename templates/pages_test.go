@@ -134,10 +134,11 @@ func TestHostileTextStaysText(t *testing.T) {
 // TestFormsAreKnown holds the forms against the list in doc.go: a form that
 // changes something must post, or a link could do it.
 func TestFormsAreKnown(t *testing.T) {
-	posts := []string{LogoutURL, ThemeURL, EndSessionURL, TokensURL, TokenRevealURL, TokenRenewURL, TokenForgetURL, TokenCheckURL, ScansURL, AdminRefreshURL, AdminGrantURL, AdminAllowURL, WithdrawGrantURL("g1", ""),
+	posts := []string{LogoutURL, ThemeURL, EndSessionURL, TokensURL, TokenRevealURL, TokenRenewURL, TokenForgetURL, TokenCheckURL, ScansURL,
+		AccessAskURL, AccessRequestURL, AccessListURL, AccessRefreshURL, GiveBackURL, AdminRefreshURL, AdminGrantURL, AdminAllowURL, WithdrawGrantURL("g1", ""),
 		AdminRequestURL("RQ1") + "/approve", AdminRequestURL("RQ1") + "/decline", AdminRequestURL("RQ1") + "/check"}
 	posts = append(posts, AppTokensURL, AppRevealURL, AppForgetURL, AppIdentityURL, InspectURL)
-	searches := []string{AdminURL} // forms that only look something up
+	searches := []string{AccessURL + "#roles", AdminURL} // forms that only look something up
 	eachSample(t, func(t *testing.T, name string, d *goquery.Document) {
 		d.Find("form").Each(func(_ int, s *goquery.Selection) {
 			method, action := s.AttrOr("method", ""), s.AttrOr("action", "")

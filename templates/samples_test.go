@@ -322,9 +322,9 @@ func samples() map[string]templ.Component {
 			Warnings: []Problem{{Title: hostile, What: hostile, Next: hostile, Mender: hostile, Code: hostile, Reference: hostile}}, Pager: Pager{Noun: hostile, To: 1, PrevURL: "javascript:alert(1)"}}),
 		"hostile-signed-out": SignedOut(SignedOutPage{Page: hostilePage(), SignInURL: "javascript:alert(1)", Outcomes: []SignOutOutcome{{false, hostile}}}),
 	}
-	maps.Copy(all, adminSamples())
 	maps.Copy(all, accessSamples())
 	maps.Copy(all, appTokenSamples())
+	maps.Copy(all, adminSamples())
 	return all
 }
 

@@ -84,7 +84,7 @@ func TestGraphInTrouble(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := allowing(t, sandbox.Options{}, readAll)
+			w := agreed(t, sandbox.Options{}, readAll)
 			b := w.browser()
 			b.signIn(ines)
 			for fault, value := range test.faults {
@@ -111,7 +111,7 @@ func TestGraphInTrouble(t *testing.T) {
 // TestGraphRefusesAtOnce: 403 is no error of the page.
 func TestGraphRefusesAtOnce(t *testing.T) {
 	t.Parallel()
-	w := allowing(t, sandbox.Options{}, readAll)
+	w := agreed(t, sandbox.Options{}, readAll)
 	b := w.browser()
 	b.signIn(ines)
 	w.tenant.Faults().Set("graph.403", "", -1)
@@ -127,7 +127,7 @@ func TestAttackForeignNextLink(t *testing.T) {
 	var visits atomic.Int32
 	attacker := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { visits.Add(1) }))
 	defer attacker.Close()
-	w := allowing(t, sandbox.Options{}, readAll)
+	w := agreed(t, sandbox.Options{}, readAll)
 	b := w.browser()
 	b.signIn(ines)
 	w.tenant.Faults().Set("graph.foreign_next_link", attacker.URL, -1)
@@ -144,7 +144,7 @@ func TestAttackForeignNextLink(t *testing.T) {
 // form names. Nothing is changed, and nothing shown of it.
 func TestAttackAnothersGrant(t *testing.T) {
 	t.Parallel()
-	w := allowing(t, sandbox.Options{}, readAll, writeAll, sandbox.AzTSAppIDURI+"/user_impersonation")
+	w := agreed(t, sandbox.Options{}, readAll, writeAll, sandbox.AzTSAppIDURI+"/user_impersonation")
 	if err := w.tenant.Consent(sandbox.PortalClientID, dana, sandbox.AzTSAppIDURI+"/user_impersonation"); err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func TestAttackAnothersGrant(t *testing.T) {
 // TestAttackForeignForm: a form on another site changes nothing.
 func TestAttackForeignForm(t *testing.T) {
 	t.Parallel()
-	w := allowing(t, sandbox.Options{}, readAll, writeAll)
+	w := agreed(t, sandbox.Options{}, readAll, writeAll)
 	b := w.browser()
 	b.signInTo(ines, "/access")
 	evil, _ := url.Parse("http://127.0.0.1:9/") // a constant
@@ -201,7 +201,7 @@ func TestAttackForeignForm(t *testing.T) {
 // TestGrantGoneMeanwhile: what was wanted has happened, and that is said.
 func TestGrantGoneMeanwhile(t *testing.T) {
 	t.Parallel()
-	w := allowing(t, sandbox.Options{}, readAll, writeAll)
+	w := agreed(t, sandbox.Options{}, readAll, writeAll)
 	b := w.browser()
 	p := b.signInTo(ines, "/access")
 	give := p.permissionRow("AzTS", "user_impersonation").Find("a").AttrOr("href", "")
@@ -216,7 +216,7 @@ func TestGrantGoneMeanwhile(t *testing.T) {
 // TestGrantChangedMeanwhile: the new state is shown, and nothing is given back.
 func TestGrantChangedMeanwhile(t *testing.T) {
 	t.Parallel()
-	w := allowing(t, sandbox.Options{}, readAll, writeAll)
+	w := agreed(t, sandbox.Options{}, readAll, writeAll)
 	b := w.browser()
 	b.signInTo(ines, "/access")
 	p := b.get("/access/give-back?"+url.Values{"grant": {grantOf(graphPrincipal, sandbox.InesID)}, "scope": {"profile"}}.Encode()).want(http.StatusOK, "Give back consent")
@@ -237,7 +237,7 @@ func TestGrantChangedMeanwhile(t *testing.T) {
 
 func TestGivingBackNeedsAChoice(t *testing.T) {
 	t.Parallel()
-	w := allowing(t, sandbox.Options{}, readAll, writeAll)
+	w := agreed(t, sandbox.Options{}, readAll, writeAll)
 	b := w.browser()
 	b.signInTo(ines, "/access")
 	p := b.get("/access/give-back?" + url.Values{"grant": {grantOf(graphPrincipal, sandbox.InesID)}}.Encode())
@@ -255,7 +255,7 @@ func TestGivingBackNeedsAChoice(t *testing.T) {
 // stays in the form.
 func TestPermissionsThatCannotBeAskedFor(t *testing.T) {
 	t.Parallel()
-	w := allowing(t, sandbox.Options{}, readAll)
+	w := agreed(t, sandbox.Options{}, readAll)
 	b := w.browser()
 	b.signInTo(dana, "/access")
 	for typed, says := range map[string]string{
@@ -300,7 +300,7 @@ func TestPermissionsThatCannotBeAskedFor(t *testing.T) {
 // back to the same place with what was typed.
 func TestRefreshTokenRevokedOnAccess(t *testing.T) {
 	t.Parallel()
-	w := allowing(t, sandbox.Options{}, readAll, writeAll)
+	w := agreed(t, sandbox.Options{}, readAll, writeAll)
 	b := w.browser()
 	b.signIn(ines)
 	w.tenant.Faults().Set("refresh.revoked", "", 1)
@@ -336,7 +336,7 @@ func TestRefreshTokenRevokedOnAccess(t *testing.T) {
 func TestAzureInTrouble(t *testing.T) {
 	t.Parallel()
 	const staging = "Payments – Staging"
-	w := allowing(t, sandbox.Options{}, readAll)
+	w := agreed(t, sandbox.Options{}, readAll)
 	b := w.browser()
 	p := b.signInTo(dana, "/access")
 	var id string

@@ -20,8 +20,8 @@ const (
 	keyVault = "https://vault.azure.net/user_impersonation"
 )
 
-// allowing is a world where an administrator agreed to permissions of the portal.
-func allowing(t testing.TB, o sandbox.Options, scopes ...string) *world {
+// agreed is a world where an administrator agreed to permissions of the portal.
+func agreed(t testing.TB, o sandbox.Options, scopes ...string) *world {
 	t.Helper()
 	return startWorld(t, setup{sandbox: o, before: func(tenant *tenantServer) {
 		for _, scope := range scopes {
@@ -84,7 +84,7 @@ func (p *page) wantPermission(api, name string, texts ...string) {
 // page says so without alarm.
 func TestEmployeeSeesWhatTokensProve(t *testing.T) {
 	t.Parallel()
-	w := allowing(t, sandbox.Options{}, readAll)
+	w := agreed(t, sandbox.Options{}, readAll)
 	b := w.browser()
 	p := b.signInTo(dana, "/access").want(http.StatusOK, "Access")
 	p.has(".card-note", "people with a directory role")
@@ -110,7 +110,7 @@ func TestEmployeeSeesWhatTokensProve(t *testing.T) {
 // way there, and comes back with the list.
 func TestNobodyAllowedTheList(t *testing.T) {
 	t.Parallel()
-	w := allowing(t, sandbox.Options{})
+	w := agreed(t, sandbox.Options{})
 	p := w.browser().signInTo(dana, "/access")
 	p.has(".card-note", "Nobody has allowed")
 	if p.sel(".card-note form").Length() != 0 {
@@ -134,7 +134,7 @@ func TestNobodyAllowedTheList(t *testing.T) {
 // TestARefusedListIsNotAskedForAtEachView: each question is one to the tenant, in vain.
 func TestARefusedListIsNotAskedForAtEachView(t *testing.T) {
 	t.Parallel()
-	w := allowing(t, sandbox.Options{})
+	w := agreed(t, sandbox.Options{})
 	b := w.browser()
 	b.signInTo(dana, "/access")
 	before := w.tenant.count(tokenPath)
@@ -152,7 +152,7 @@ func TestARefusedListIsNotAskedForAtEachView(t *testing.T) {
 // incremental consent, seen to be unused, given back.
 func TestAskForOneMoreAndGiveItBack(t *testing.T) {
 	t.Parallel()
-	w := allowing(t, sandbox.Options{}, readAll, writeAll)
+	w := agreed(t, sandbox.Options{}, readAll, writeAll)
 	b := w.browser()
 	p := b.signInTo(ines, "/access")
 	if p.sel(".card-note").Length() != 0 {
@@ -204,7 +204,7 @@ func TestAskForOneMoreAndGiveItBack(t *testing.T) {
 // TestAGrantForEverybodyMakesGivingBackVoid, and the page says so before.
 func TestAGrantForEverybodyMakesGivingBackVoid(t *testing.T) {
 	t.Parallel()
-	w := allowing(t, sandbox.Options{}, readAll, writeAll, sandbox.AzTSAppIDURI+"/user_impersonation")
+	w := agreed(t, sandbox.Options{}, readAll, writeAll, sandbox.AzTSAppIDURI+"/user_impersonation")
 	if err := w.tenant.Consent(sandbox.PortalClientID, ines, sandbox.AzTSAppIDURI+"/user_impersonation"); err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +220,7 @@ func TestAGrantForEverybodyMakesGivingBackVoid(t *testing.T) {
 // everybody's lets use AzTS. Grants of other people are not.
 func TestOtherApplicationsAreListed(t *testing.T) {
 	t.Parallel()
-	w := allowing(t, sandbox.Options{}, readAll, writeAll)
+	w := agreed(t, sandbox.Options{}, readAll, writeAll)
 	for client, account := range map[string]string{sandbox.ScriptClientID: ines, sandbox.ExpensesClientID: "", sandbox.PayrollClientID: dana} {
 		if err := w.tenant.Consent(client, account, sandbox.AzTSAppIDURI+"/user_impersonation"); err != nil {
 			t.Fatal(err)
@@ -252,7 +252,7 @@ func TestOtherApplicationsAreListed(t *testing.T) {
 // TestGivingBackWhereThePortalMayNot: the page says where else it can be done.
 func TestGivingBackWhereThePortalMayNot(t *testing.T) {
 	t.Parallel()
-	w := allowing(t, sandbox.Options{}, readAll)
+	w := agreed(t, sandbox.Options{}, readAll)
 	b := w.browser()
 	p := b.signInTo(ines, "/access")
 	p = b.get(p.permissionRow("AzTS", "user_impersonation").Find("a").AttrOr("href", ""))
@@ -275,7 +275,7 @@ func TestGivingBackWhereThePortalMayNot(t *testing.T) {
 // TestAskAnAdministrator: with a reason, once, and its state afterwards.
 func TestAskAnAdministrator(t *testing.T) {
 	t.Parallel()
-	w := allowing(t, sandbox.Options{}, readAll)
+	w := agreed(t, sandbox.Options{}, readAll)
 	b := w.browser()
 	p := b.signInTo(dana, "/access")
 	const permission = sandbox.GraphAudience + "/AppRoleAssignment.ReadWrite.All"
@@ -313,7 +313,7 @@ func TestAskAnAdministrator(t *testing.T) {
 // TestRolesShowEveryReason: each person's standing, as AzTS and Azure tell it.
 func TestRolesShowEveryReason(t *testing.T) {
 	t.Parallel()
-	w := allowing(t, sandbox.Options{}, readAll)
+	w := agreed(t, sandbox.Options{}, readAll)
 	for _, test := range []struct {
 		account string
 		rows    []string // what the rows hold, in order
@@ -359,7 +359,7 @@ func TestRolesShowEveryReason(t *testing.T) {
 // TestWhyOneSubscriptionIsMissing: by its id, also where no list has it.
 func TestWhyOneSubscriptionIsMissing(t *testing.T) {
 	t.Parallel()
-	w := allowing(t, sandbox.Options{}, readAll)
+	w := agreed(t, sandbox.Options{}, readAll)
 	b := w.browser()
 	b.signInTo("noor@contoso.com", "/access")
 	const prod = "3b5e9f72-a140-4c8d-8e67-f902d1b4c6a3"
@@ -380,7 +380,7 @@ func TestWhyOneSubscriptionIsMissing(t *testing.T) {
 // subscriptions are asked about, a few at a time.
 func TestRolesAreSearchedAndPaged(t *testing.T) {
 	t.Parallel()
-	w := allowing(t, sandbox.Options{Subscriptions: 5000}, readAll)
+	w := agreed(t, sandbox.Options{Subscriptions: 5000}, readAll)
 	asked, most := w.countRoleQuestions()
 	b := w.browser()
 	p := b.signInTo(dana, "/access")

@@ -35,6 +35,8 @@ func TestBrowser(t *testing.T) {
 		{"back button", goBackAfterSignOut, allowing},
 		{"keyboard", walkByKeyboard, allowing},
 		{"all pages", seeAllPages, allowing},
+		{"my access", seeMyAccess, allowing},
+		{"my access by keyboard", giveBackByKeyboardAlone, allowing},
 		{"disabled account", signInDisabled, allowing},
 		{"declined consent", declineConsent, allowing},
 		{"second factor", signInWithSecondFactor, allowing},
