@@ -43,12 +43,13 @@ var directions = map[string]rule{
 	"internal/foreign":         {only: []string{}},
 	"internal/graph":           {only: []string{"internal/azhttp", "internal/apperr"}},
 	"internal/reqlog":          {only: []string{}},
+	"internal/results":         {only: []string{"internal/access", "internal/apperr", "internal/azts", "internal/seal"}},
 	"internal/sandbox":         {only: []string{}},
 	"internal/scan":            {only: []string{"internal/access", "internal/apperr", "internal/azts", "internal/reqlog"}},
 	"internal/scan/scantest":   {only: []string{"internal/access", "internal/scan"}},
 	"internal/seal":            {only: []string{}},
-	"internal/store":           {only: []string{"internal/access", "internal/apperr", "internal/consent", "internal/entra", "internal/scan", "session"}},
-	"internal/store/storetest": {only: []string{"internal/access", "internal/consent", "internal/entra", "session"}},
+	"internal/store":           {only: []string{"internal/access", "internal/apperr", "internal/consent", "internal/entra", "internal/results", "internal/scan", "session"}},
+	"internal/store/storetest": {only: []string{"internal/access", "internal/consent", "internal/entra", "internal/results", "session"}},
 }
 
 // owners are the packages that may use a library: a change of library then is a

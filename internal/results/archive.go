@@ -1,0 +1,208 @@
+package results
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"azts.internal/portal/internal/access"
+	"azts.internal/portal/internal/apperr"
+	"azts.internal/portal/internal/azts"
+	"azts.internal/portal/internal/seal"
+)
+
+// Limits of a set. A set that reaches one is [Full].
+const (
+	MaxRows          = 1_000_000
+	MaxNameBytes     = 64 << 20            // of names and ids, each counted once
+	MaxTextBytes     = 512 << 20           // of longer texts, each counted once
+	MaxSetBytes      = 128 << 20           // as it is stored
+	MaxPages         = azts.MaxResultPages // of one subscription
+	MaxSubscriptions = 1000
+)
+
+const (
+	// MaxSets is the most sets of a person that are listed or looked through.
+	MaxSets = 500
+	// DefaultCache is how many bytes of sets are kept in memory.
+	DefaultCache = 64 << 20
+	// segmentRows and segmentBytes say when a segment is stored: seldom enough that
+	// the disk does not hold up the reading, often enough that a crash costs seconds.
+	segmentRows  = 4 << 10
+	segmentBytes = 4 << 20
+	// decodersAtOnce bounds the memory and the processors that decoding takes.
+	decodersAtOnce = 2
+)
+
+// limits are those of a set; tests have smaller ones.
+type limits struct {
+	rows, nameBytes, textBytes, setBytes, pages, segmentRows int
+}
+
+// Config is what an archive needs; all but Rand and CacheBytes are required.
+type Config struct {
+	Records Records
+	Keys    *seal.KeyRing
+	Now     func() time.Time
+	Rand    io.Reader // of generations; nil means crypto/rand
+	// CacheBytes bounds the sets that are kept in memory between questions; 0 means
+	// DefaultCache. The one used last is kept however large it is.
+	CacheBytes int64
+}
+
+// Archive keeps and finds sets of results. It is safe for concurrent use.
+type Archive struct {
+	records  Records
+	keys     *seal.KeyRing
+	now      func() time.Time
+	random   io.Reader
+	cache    cache
+	decoders chan struct{} // a place for each set that may be decoded at once
+	limits   limits
+}
+
+// New returns an archive, or an error if something is missing.
+func New(cfg Config) (*Archive, error) {
+	if cfg.Records == nil || cfg.Keys == nil || cfg.Now == nil || cfg.CacheBytes < 0 {
+		return nil, errors.New("results: records, keys and clock are required")
+	}
+	if cfg.Rand == nil {
+		cfg.Rand = rand.Reader
+	}
+	if cfg.CacheBytes == 0 {
+		cfg.CacheBytes = DefaultCache
+	}
+	return &Archive{records: cfg.Records, keys: cfg.Keys, now: cfg.Now, random: cfg.Rand, cache: cache{budget: cfg.CacheBytes},
+		decoders: make(chan struct{}, decodersAtOnce),
+		limits:   limits{MaxRows, MaxNameBytes, MaxTextBytes, MaxSetBytes, MaxPages, segmentRows}}, nil
+}
+
+// Errors for people.
+var (
+	errNoSet = apperr.New(apperr.NotFound, "results_not_found", "There are no results of this scan.").
+			WithNext(apperr.MenderPerson, "Look in the list of your scans. Results are deleted after some weeks.")
+	errNotStored = apperr.New(apperr.Unavailable, "results_not_stored", "The results could not be stored.").
+			WithNext(apperr.MenderHelpDesk, "What was stored before is still there. If it stays, give the help desk the reference below.").WithRetry()
+	errLoop = apperr.New(apperr.BadGateway, "results_loop", "AzTS's pages of results lead in a circle, so some may be missing.").
+		WithNext(apperr.MenderHelpDesk, "What came until then is kept. Scan again; if it stays, give the help desk the reference below.")
+	errFull = apperr.New(apperr.TooLarge, "results_full", "This scan has more results than the portal keeps.").
+		WithNext(apperr.MenderPerson, "What fitted is kept. Scan fewer subscriptions at once.")
+	errDone = apperr.New(apperr.Conflict, "results_done", "These results were read to their end before.")
+)
+
+// Open returns the set of a scan. Someone else's is not found.
+func (a *Archive) Open(ctx context.Context, person access.PersonID, scanID string) (*Set, error) {
+	if person.IsZero() || scanID == "" {
+		return nil, errNoSet
+	}
+	// Once more if the set was replaced between its head and its segments.
+	for attempt := 0; ; attempt++ {
+		rec, err := a.records.LoadResultSet(ctx, person, scanID)
+		if errors.Is(err, ErrNotFound) {
+			return nil, errNoSet
+		}
+		if err != nil {
+			return nil, err
+		}
+		set, err := a.open(ctx, &rec)
+		if err == nil || attempt == 1 || !errors.Is(err, ErrNotFound) && !errors.Is(err, seal.ErrOpen) {
+			return set, err
+		}
+	}
+}
+
+func (a *Archive) open(ctx context.Context, rec *SetRecord) (*Set, error) {
+	h, err := a.openHead(rec)
+	if err != nil {
+		return nil, err
+	}
+	return a.cache.get(ctx, cacheKey{rec.ScanID, h.Generation, rec.Version}, func(ctx context.Context) (*Set, error) { return a.decode(ctx, rec, h) })
+}
+
+// decodeLimit bounds the reading of a set: whoever asks may be gone, and others
+// may wait for it.
+const decodeLimit = time.Minute
+
+// decode reads a set from the database.
+func (a *Archive) decode(ctx context.Context, rec *SetRecord, h *head) (*Set, error) {
+	ctx, cancel := context.WithTimeout(ctx, decodeLimit)
+	defer cancel()
+	select {
+	case a.decoders <- struct{}{}:
+		defer func() { <-a.decoders }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	s := newSet(h.info(rec))
+	number := int64(0)
+	for sealed, err := range a.records.ResultSegments(ctx, rec.ScanID, h.Segments) {
+		if err != nil {
+			return nil, err
+		}
+		plain, err := a.keys.Open(sealed, rec.place("segment", h.Generation, number))
+		if err != nil {
+			return nil, fmt.Errorf("results: segment %d of %s: %w", number, rec.ScanID, err)
+		}
+		if err := s.add(plain); err != nil {
+			return nil, fmt.Errorf("segment %d of %s: %w", number, rec.ScanID, err)
+		}
+		number++
+	}
+	if number != int64(h.Segments) || s.Len() != h.Rows {
+		return nil, fmt.Errorf("%w: %d segments with %d rows, want %d with %d", errSegment, number, s.Len(), h.Segments, h.Rows)
+	}
+	return s, nil
+}
+
+// List returns what is known of a person's newest sets, at most limit and at most
+// [MaxSets], without reading their rows.
+func (a *Archive) List(ctx context.Context, person access.PersonID, limit int) ([]Info, error) {
+	if person.IsZero() || limit <= 0 {
+		return nil, nil
+	}
+	recs, err := a.records.ResultSets(ctx, person, min(limit, MaxSets))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Info, 0, len(recs))
+	for i := range recs {
+		h, err := a.openHead(&recs[i])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, h.info(&recs[i]))
+	}
+	return out, nil
+}
+
+// Delete deletes a person's set, if there is one.
+func (a *Archive) Delete(ctx context.Context, person access.PersonID, scanID string) error {
+	err := a.records.DeleteResultSet(ctx, person, scanID)
+	if err == nil {
+		a.cache.forget(scanID)
+	}
+	return err
+}
+
+// expireBatch is how many sets are deleted at once, so that others can write in
+// between.
+const expireBatch = 20
+
+// Expire deletes all sets that were made before a time and returns how many. It
+// may be called by several replicas at once.
+func (a *Archive) Expire(ctx context.Context, before time.Time) (int, error) {
+	total := 0
+	for {
+		n, err := a.records.DeleteResultSets(ctx, before, expireBatch)
+		total += n
+		if err != nil || n < expireBatch {
+			return total, err
+		}
+	}
+}
+
+// time is now, as precise as it is kept.
+func (a *Archive) time() time.Time { return a.now().UTC().Truncate(time.Microsecond) }

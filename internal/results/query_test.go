@@ -1,0 +1,196 @@
+package results_test
+
+import (
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"azts.internal/portal/internal/azts"
+	"azts.internal/portal/internal/results"
+)
+
+// wantLike compares the answers to a query with the reference's.
+func wantLike(t testing.TB, set *results.Set, all []results.Row, q results.Query) {
+	t.Helper()
+	got, err := set.Query(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// No row can have it: what is kept has no NUL.
+	reference := q
+	reference.Text = strings.ReplaceAll(q.Text, "\x00", "")
+	rows, total, facets := referenceQuery(all, reference)
+	if got.Total != total || len(got.Rows) != len(rows) {
+		t.Fatalf("%+v: %d of %d rows, want %d of %d", q, len(got.Rows), got.Total, len(rows), total)
+	}
+	for i := range rows {
+		if got.Rows[i] != rows[i] {
+			t.Fatalf("%+v: row %d is\n%+v, want\n%+v", q, i, got.Rows[i], rows[i])
+		}
+	}
+	for _, f := range filters(&q) {
+		facet := f.facet(&got.Facets)
+		counts := map[string]int{}
+		for _, v := range facet.Values {
+			counts[strings.ToLower(v.Value)] += v.Rows
+		}
+		if facet.Distinct != len(facets[f.name]) || len(counts) != len(facets[f.name]) || len(counts) > 0 && !reflect.DeepEqual(counts, facets[f.name]) {
+			t.Fatalf("%+v: facet %s is %v of %d, want %v", q, f.name, counts, facet.Distinct, facets[f.name])
+		}
+	}
+}
+
+func randomRows(random *rand.Rand, n int) []azts.Result {
+	var rows []azts.Result
+	for _, sub := range []string{subA, subB} {
+		for range n / 2 {
+			rows = append(rows, randomRow(random, sub))
+		}
+	}
+	return rows
+}
+
+func TestQueriesAnswerLikeTheReference(t *testing.T) {
+	for seed := range uint64(12) {
+		random := rand.New(rand.NewPCG(seed, 7))
+		w := newWorld(t)
+		w.SetLimits(results.Limits{SegmentRows: 1 + random.IntN(60)})
+		rows := randomRows(random, 2+random.IntN(300))
+		id, all := w.keep(rows), unique(rows)
+		set := w.open(id)
+		for range 60 {
+			wantLike(t, set, all, randomQuery(random))
+		}
+	}
+}
+
+func FuzzQuery(f *testing.F) {
+	f.Add(uint64(1), "Failed", "st1", "port", "severity", true, 3, 10)
+	f.Add(uint64(2), "", "", "\xff\x00 é", "none", false, -1, 1<<40)
+	random := rand.New(rand.NewPCG(3, 3))
+	w := newWorld(f)
+	w.SetLimits(results.Limits{SegmentRows: 50})
+	rows := randomRows(random, 400)
+	set, all := w.open(w.keep(rows)), unique(rows)
+	f.Fuzz(func(t *testing.T, seed uint64, status, resource, text, sort string, descending bool, offset, limit int) {
+		q := randomQuery(rand.New(rand.NewPCG(seed, 1)))
+		if status != "" {
+			q.Status = append(q.Status, status)
+		}
+		if resource != "" {
+			q.Resource = append(q.Resource, resource)
+		}
+		q.Sort, q.Descending, q.Offset, q.Limit = results.Sort(sort), descending, offset, limit
+		page, err := set.Query(q)
+		if err != nil || page.Total > set.Len() || len(page.Rows) > results.MaxLimit {
+			t.Errorf("%+v: %d of %d rows, %v", q, len(page.Rows), page.Total, err)
+		}
+		if slices.Contains(results.Sorts(), q.Sort) {
+			wantLike(t, set, all, q)
+		}
+		q.Text = text
+		if page, err := set.Query(q); err != nil || page.Total > set.Len() {
+			t.Errorf("%q: %d rows, %v", text, page.Total, err)
+		}
+	})
+}
+
+func TestRowsAreThoseOfAllPages(t *testing.T) {
+	w := newWorld(t)
+	set := w.open(w.keep(generate(3000, 5, subA, subB)))
+	for _, q := range []results.Query{{}, {Sort: results.SortResource, Descending: true}, {Status: []string{"failed"}, Sort: results.SortSeverity}} {
+		var streamed []results.Row
+		for row, err := range set.Rows(q) {
+			w.ok(err)
+			streamed = append(streamed, row)
+		}
+		var paged []results.Row
+		for q.Limit = 500; ; q.Offset += q.Limit {
+			page, err := set.Query(q)
+			w.ok(err)
+			if len(page.Rows) == 0 {
+				if len(streamed) != page.Total {
+					t.Errorf("%+v: %d rows of %d", q, len(streamed), page.Total)
+				}
+				break
+			}
+			paged = append(paged, page.Rows...)
+		}
+		if !slices.Equal(streamed, paged) {
+			t.Errorf("%+v: other rows, or in another order", q)
+		}
+	}
+	for range set.Rows(results.Query{}) {
+		break // whoever stops early must not be called again
+	}
+}
+
+func TestLongTextsComeInSmallBatches(t *testing.T) {
+	w := newWorld(t)
+	rows := generate(1200, 5, subA)
+	for i := range rows {
+		rows[i].StatusReason = rows[i].ControlName + strings.Repeat("x", 31<<10) + rows[i].ResourceID // 36 MB
+	}
+	set := w.open(w.keep(rows))
+	n := 0
+	for row, err := range set.Rows(results.Query{Sort: results.SortSeverity}) {
+		w.ok(err)
+		n++
+		if want := rows[row.Number].StatusReason; row.StatusReason != want {
+			t.Fatalf("row %d has another reason", row.Number)
+		}
+	}
+	if n != len(rows) {
+		t.Errorf("%d rows", n)
+	}
+}
+
+func TestAFilterOfManyValuesIsBounded(t *testing.T) {
+	w := newWorld(t)
+	set := w.open(w.keep(generate(500, 1, subA)))
+	many := make([]string, results.MaxValues, results.MaxValues+1)
+	for i := range many {
+		many[i] = "none"
+	}
+	page, err := set.Query(results.Query{Status: append(many, "Passed")})
+	w.ok(err)
+	if page.Total != 0 {
+		t.Errorf("%d rows for a value beyond the limit", page.Total)
+	}
+	if n := len(page.Facets.Resource.Values); n != 0 {
+		t.Errorf("%d resources of no rows", n)
+	}
+	page, err = set.Query(results.Query{Limit: 1 << 30})
+	w.ok(err)
+	if len(page.Rows) != results.MaxLimit || page.Total != 500 {
+		t.Errorf("%d rows of %d", len(page.Rows), page.Total)
+	}
+}
+
+func TestFacetsHaveTheLargest(t *testing.T) {
+	w := newWorld(t)
+	rows := generate(4000, 1, subA) // 400 resources with ten results each
+	rows = append(rows, azts.Result{SubscriptionID: subA, ControlName: "One_More", ResourceID: strings.ToUpper(rows[3990].ResourceID), Status: "Odd"})
+	set := w.open(w.keep(rows))
+	page, err := set.Query(results.Query{})
+	w.ok(err)
+	facet := page.Facets.Resource
+	if facet.Distinct != 400 || len(facet.Values) != results.MaxValues {
+		t.Fatalf("%d of %d", len(facet.Values), facet.Distinct)
+	}
+	// The last resource has one more, under its name in another case.
+	if first := facet.Values[0]; first.Value != rows[3990].ResourceID || first.Label != rows[3990].ResourceName || first.Rows != 11 {
+		t.Errorf("the largest is %+v", first)
+	}
+	if second := facet.Values[1]; second.Value != rows[0].ResourceID {
+		t.Errorf("of equal ones, %+v is first", second)
+	}
+	want := []string{"Failed", "Verify", "Odd", "Exempted", "NotApplicable", "Passed"}
+	for i, v := range page.Facets.Status.Values {
+		if v.Value != want[i] {
+			t.Errorf("status %d is %q, want %q", i, v.Value, want[i])
+		}
+	}
+}
