@@ -232,7 +232,7 @@ func (a *admin) list(w http.ResponseWriter, r *http.Request, live *session.Sessi
 	}
 	a.fill(&page, view, wanted)
 	page.Warnings = a.gaps(r, view, live)
-	page.Trusted, page.TrustedNote = a.trusted(ctx, r, live, view)
+	page.Trusted, page.TrustedNote = a.trusted(r, live, view)
 	return a.render(w, r, http.StatusOK, templates.Consent(page))
 }
 
@@ -326,43 +326,20 @@ func (a *admin) gaps(r *http.Request, view *consent.View, live *session.Session)
 	return out
 }
 
-// maxTrusted bounds the clients whose name is looked up one by one.
-const maxTrusted = 20
-
-// trusted lists the pre-authorized clients of the AzTS API, or says why not.
-func (a *admin) trusted(ctx context.Context, r *http.Request, live *session.Session, view *consent.View) ([]templates.TrustedClient, *templates.Problem) {
-	if view.API == nil {
+// trusted shows the pre-authorized clients of the AzTS API, or says why not.
+func (a *admin) trusted(r *http.Request, live *session.Session, view *consent.View) ([]templates.TrustedClient, *templates.Problem) {
+	switch {
+	case view.API == nil:
 		return nil, &templates.Problem{What: "The AzTS API could not be read."}
-	}
-	source := a.source(live)
-	app, err := a.graph.Application(ctx, source, view.API.AppID)
-	if err != nil {
-		if apperr.IsKind(err, apperr.NotFound) {
-			return nil, &templates.Problem{What: "The AzTS API is registered in another organization; only there can they be seen."}
-		}
-		p := a.problem(ctx, err, "Clients that need no consent", live)
+	case apperr.IsKind(view.NoTrusted, apperr.NotFound):
+		return nil, &templates.Problem{What: "The AzTS API is registered in another organization; only there can they be seen."}
+	case view.NoTrusted != nil:
+		p := a.problem(r.Context(), view.NoTrusted, "Clients that need no consent", live)
 		return nil, &p
 	}
-	values := map[string]string{}
-	for _, s := range view.API.Scopes {
-		values[s.ID] = s.Value
-	}
 	var out []templates.TrustedClient
-	for i, one := range app.PreAuthorized {
-		client := templates.TrustedClient{AppID: one.AppID, Name: consent.KnownClients[one.AppID]}
-		if client.Name == "" && i < maxTrusted {
-			if sp, err := a.graph.ServicePrincipalByAppID(ctx, source, one.AppID); err == nil {
-				client.Name = sp.DisplayName
-			}
-		}
-		for _, id := range one.PermissionIDs {
-			value := values[id]
-			if value == "" {
-				value = id
-			}
-			client.Scopes = append(client.Scopes, value)
-		}
-		out = append(out, client)
+	for _, one := range view.Trusted {
+		out = append(out, templates.TrustedClient{Name: one.Name, AppID: one.AppID, Scopes: one.Scopes})
 	}
 	return out, nil
 }

@@ -81,6 +81,14 @@ func (r *ConsentRow) whom() string {
 	return "The application itself"
 }
 
+// under is the line below the name: the publisher, or the account of a person.
+func (r *ConsentRow) under() string {
+	if r.Client == "" {
+		return r.Account
+	}
+	return r.Publisher
+}
+
 func (r *ConsentRow) kind() string {
 	if r.Role {
 		return "App role"
@@ -266,7 +274,7 @@ func (c *CredentialRow) state() (class, text string) {
 	case c.Days < 0:
 		return "s-failed", "Expired"
 	case c.Days == 0:
-		return "s-failed", "Expires today"
+		return "s-failed", "Less than a day left"
 	case c.Days <= warnDays:
 		return "s-verify", plural(c.Days, "day") + " left"
 	}

@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -21,6 +22,7 @@ type Directory interface {
 	AppRoleAssignedTo(ctx context.Context, source graph.TokenSource, resource string) ([]graph.AppRoleAssignment, error)
 	AppRoleAssignmentsOf(ctx context.Context, source graph.TokenSource, principal string) ([]graph.AppRoleAssignment, error)
 	Names(ctx context.Context, source graph.TokenSource, ids []string) (map[string]graph.Object, error)
+	Application(ctx context.Context, source graph.TokenSource, appID string) (*graph.Application, error)
 }
 
 // Reader reads all permissions on the AzTS API and on this portal.
@@ -57,7 +59,40 @@ func (r *Reader) Read(ctx context.Context, source graph.TokenSource, home string
 	if in.namesWhole = err == nil; err != nil {
 		in.gaps = append(in.gaps, Gap{"Names of people and applications", err})
 	}
-	return join(in, strings.ToLower(home), r.Now().UTC()), nil
+	view := join(in, strings.ToLower(home), r.Now().UTC())
+	if in.api != nil {
+		view.Trusted, view.NoTrusted = r.trusted(ctx, source, in.api)
+	}
+	return view, nil
+}
+
+// maxTrusted bounds the clients whose name is looked up one by one.
+const maxTrusted = 20
+
+// trusted lists the clients that an API trusts without consent.
+func (r *Reader) trusted(ctx context.Context, source graph.TokenSource, api *graph.ServicePrincipal) ([]Trusted, error) {
+	app, err := r.Directory.Application(ctx, source, api.AppID)
+	if err != nil {
+		return nil, err
+	}
+	values := make(map[string]string, len(api.Scopes))
+	for _, scope := range api.Scopes {
+		values[scope.ID] = scope.Value
+	}
+	var out []Trusted
+	for i, one := range app.PreAuthorized {
+		client := Trusted{AppID: one.AppID, Name: KnownClients[one.AppID]}
+		if client.Name == "" && i < maxTrusted {
+			if sp, err := r.Directory.ServicePrincipalByAppID(ctx, source, one.AppID); err == nil {
+				client.Name = sp.DisplayName
+			}
+		}
+		for _, id := range one.PermissionIDs {
+			client.Scopes = append(client.Scopes, cmp.Or(values[id], id))
+		}
+		out = append(out, client)
+	}
+	return out, nil
 }
 
 // isPersonal reports whether only the person can help.

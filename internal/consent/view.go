@@ -56,6 +56,17 @@ type View struct {
 	API     *graph.ServicePrincipal // of AzTS; nil when it could not be read
 	Clients []Choice                // that occur, by name
 	APIs    []Choice
+	// Trusted are the clients that the API of AzTS trusts without consent; where
+	// they cannot be read, NoTrusted says why.
+	Trusted   []Trusted
+	NoTrusted error
+}
+
+// Trusted is a client that an API trusts without consent (entra.md §7.7).
+type Trusted struct {
+	AppID  string
+	Name   string // "" when not known
+	Scopes []string
 }
 
 // Whole reports whether nothing is missing.

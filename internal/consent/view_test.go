@@ -185,6 +185,24 @@ func (d *directory) Names(context.Context, graph.TokenSource, []string) (map[str
 	return d.names, d.fails["names"]
 }
 
+func (d *directory) Application(context.Context, graph.TokenSource, string) (*graph.Application, error) {
+	return &graph.Application{PreAuthorized: []graph.PreAuthorized{
+		{AppID: "04b07795-8ddb-461a-bbee-02f9e1bf7b46", PermissionIDs: []string{id(31), id(99)}}, {AppID: id(200)}}}, d.fails["application"]
+}
+
+func TestTrustedClientsHaveNames(t *testing.T) {
+	r := Reader{Directory: &directory{raw: world()}, ClientID: "c", API: "api://azts", Now: func() time.Time { return noon }}
+	v, err := r.Read(t.Context(), nil, home)
+	if err != nil || len(v.Trusted) != 2 || v.Trusted[0].Name != "Microsoft Azure CLI" || !slices.Equal(v.Trusted[0].Scopes, []string{"user_impersonation", id(99)}) || v.Trusted[1].Name != "AzTS Portal" {
+		t.Errorf("%+v, %v", v.Trusted, err)
+	}
+	gone := apperr.New(apperr.NotFound, "graph_not_found", "x")
+	r.Directory = &directory{raw: world(), fails: map[string]error{"application": gone}}
+	if v, err = r.Read(t.Context(), nil, home); err != nil || v.NoTrusted != gone || !v.Whole() {
+		t.Errorf("%+v, %v", v.NoTrusted, err)
+	}
+}
+
 func TestReadingSaysWhatIsMissing(t *testing.T) {
 	throttled := apperr.New(apperr.TooMany, "graph_throttled", "x")
 	again := apperr.New(apperr.Unauthenticated, "consent_missing", "x")

@@ -142,11 +142,11 @@ func (c *Client) ServicePrincipalByURI(ctx context.Context, source TokenSource, 
 	for _, name := range []string{uri, uri + "/"} {
 		found, err := list(ctx, c.reads, source, get("/servicePrincipals", url.Values{"$filter": {"servicePrincipalNames/any(n:n eq '" + name + "')"}}),
 			decodeServicePrincipal)
+		if len(found) > 0 {
+			return &found[0], nil // there is only one, whatever the list's end
+		}
 		if err != nil {
 			return nil, err
-		}
-		if len(found) > 0 {
-			return &found[0], nil
 		}
 	}
 	return nil, errNoPrincipal
