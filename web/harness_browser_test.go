@@ -76,6 +76,7 @@ type browser struct {
 	portal *portalRun
 	client *http.Client
 	jar    *jar
+	seen   func(*page) // told of every answer; nil: nobody is
 }
 
 func (p *portalRun) browser() *browser {
@@ -189,6 +190,9 @@ func (b *browser) rest(response *http.Response, v visit) *page {
 		if p.doc, err = goquery.NewDocumentFromReader(strings.NewReader(p.body)); err != nil {
 			b.t.Fatal(err)
 		}
+	}
+	if b.seen != nil {
+		b.seen(p)
 	}
 	return p
 }

@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,46 +16,108 @@ import (
 )
 
 // TestNoSecretIsWrittenDown walks through everything that handles a secret, and
-// then looks for each of them in the log and in every byte of the database.
+// then looks for each of them in the log, in every byte of the database and in
+// the source of every page but those that were asked to show a token.
 func TestNoSecretIsWrittenDown(t *testing.T) {
 	t.Parallel()
-	w := startWorld(t, setup{sandbox: sandbox.Options{ScanDuration: 100 * time.Millisecond}})
+	w := startWorld(t, setup{sandbox: sandbox.Options{ScanDuration: 100 * time.Millisecond}, env: map[string]string{"PORTAL_RESOURCES": sandbox.InventoryAppIDURI},
+		before: func(s *tenantServer) {
+			if err := s.Consent(sandbox.PortalClientID, "", vaultAll); err != nil {
+				t.Fatal(err)
+			}
+		}})
 	b := w.browser()
+	var pages bytes.Buffer
+	shown := 0
+	b.seen = func(p *page) {
+		switch {
+		case p.url.Host != b.address("/").Host: // the tenant's
+		case p.url.Path == "/tokens/reveal" && p.status == http.StatusOK:
+			shown++
+		default:
+			pages.WriteString(p.body)
+			for _, values := range p.header {
+				pages.WriteString(strings.Join(values, "\n"))
+			}
+		}
+	}
+	cookies := map[string]bool{} // a session's id changes at each visit to the tenant
+	answers := map[string][]string{}
+	noteAnswer := func(form url.Values) {
+		for name, kind := range map[string]string{"code": "the code", "id_token": "the first ID token", "state": "the state"} {
+			answers[kind] = append(answers[kind], form.Get(name))
+		}
+	}
 	answer := b.answer(dana)
+	noteAnswer(answer)
 	w.callback(b, answer).leadsTo("/")
+	cookies[b.cookie(sessionCookie)] = true
 	b.get("/").want(http.StatusOK, "Overview")
 	b.post("/tokens", nil).want(http.StatusOK, "Tokens")
 	b.post("/tokens/renew", nil).want(http.StatusOK, "Tokens")
-	revealed := b.post("/tokens/reveal", nil).text("#text-azts")
+	revealed := []string{b.post("/tokens/reveal", nil).text("#text-azts")}
+
+	// A token by way of the tenant, one silently, one after more proof.
+	gone := b.toAnswer(b.post("/tokens", asking(sandbox.GraphAudience, "Reading my profile", graphRead)), dana)
+	noteAnswer(gone.fields("form#hiddenform"))
+	graph := idOf(b.submit(gone, "form#hiddenform", nil).want(http.StatusOK, "Tokens"), "Microsoft Graph")
+	cookies[b.cookie(sessionCookie)] = true
+	vaults := idOf(b.post("/tokens", asking(vault, "Backup", vaultAll)).want(http.StatusOK, "Tokens"), "Azure Key Vault")
+	w.tenant.Faults().Set("refresh.interaction_required", "", 2)
+	told := b.post("/tokens/renew", vaults).want(http.StatusOK, "Tokens")
+	gone = b.toAnswer(b.open(formOf(told, ".panel form")), dana)
+	noteAnswer(gone.fields("form#hiddenform"))
+	b.submit(gone, "form#hiddenform", nil).want(http.StatusOK, "Tokens")
+	cookies[b.cookie(sessionCookie)] = true
+	for _, id := range []url.Values{graph, vaults} {
+		revealed = append(revealed, b.post("/tokens/reveal", id).text("#text-"+id.Get("id")))
+		b.send(visit{to: "/tokens/reveal", form: id, from: b.address("/"), script: true, header: http.Header{"Accept": {"application/json"}}})
+		b.post("/tokens/renew", id).want(http.StatusOK, "Tokens")
+	}
+	b.post("/tokens/check", nil).has(".azts-answer", "It works")
+	b.post("/tokens/forget", vaults).want(http.StatusOK, "Tokens")
+	b.get("/tokens/history").want(http.StatusOK, "Issued tokens")
+	b.get("/tokens/commands/azts.ps1")
+	b.post("/tokens", asking(vault, "no scope")).want(http.StatusBadRequest, "Tokens")
 	startScan(b, "Contoso Prod", "Payments – Staging")
 	b.get("/account").want(http.StatusOK, "Account")
+	if shown != 5 {
+		t.Errorf("%d answers were to show a token", shown)
+	}
 
 	secrets := map[string][]string{
-		"the code":             {answer.Get("code")},
-		"the first ID token":   {answer.Get("id_token")},
-		"the state":            {answer.Get("state")},
-		"the session's cookie": {b.cookie(sessionCookie)},
 		"the client secret":    {sandbox.PortalClientSecret},
 		"the sealing key":      {w.env["PORTAL_SECRET_KEY"]},
-		"the revealed token":   {revealed},
+		"a revealed token":     revealed,
+		"the session's cookie": slices.Collect(maps.Keys(cookies)),
 	}
+	maps.Copy(secrets, answers)
 	member := regexp.MustCompile(`"(access_token|refresh_token|id_token)":"([^"]+)"`)
 	for _, found := range member.FindAllStringSubmatch(w.tenant.tokenTraffic(), -1) {
 		secrets["a token endpoint's "+found[1]] = append(secrets["a token endpoint's "+found[1]], found[2])
 	}
-	sent := regexp.MustCompile(`code_verifier=([^&\n]+)`).FindStringSubmatch(w.tenant.tokenTraffic())
-	if sent == nil || len(secrets) != 10 || len(secrets["a token endpoint's refresh_token"]) < 2 {
-		t.Fatalf("the walk met %d kinds of secrets, verifier %q", len(secrets), sent)
+	for _, sent := range regexp.MustCompile(`code_verifier=([^&\n]+)`).FindAllStringSubmatch(w.tenant.tokenTraffic(), -1) {
+		secrets["the verifier"] = append(secrets["the verifier"], sent[1])
 	}
-	secrets["the verifier"] = sent[1:]
+	for kind, least := range map[string]int{"the code": 3, "the verifier": 3, "the session's cookie": 3, "a revealed token": 3,
+		"a token endpoint's access_token": 8, "a token endpoint's refresh_token": 8, "a token endpoint's id_token": 3} {
+		if len(secrets[kind]) < least {
+			t.Fatalf("the walk met %s %d times, at least %d were expected", kind, len(secrets[kind]), least)
+		}
+	}
 
 	// Running: with the write-ahead log as it is.
 	nowhere(t, "the database while it is open", w.databaseBytes(), secrets)
+	b.seen = nil // the way out names the session and its state in addresses
 	b.signOut()
 	nowhere(t, "the database after sign-out", w.databaseBytes(), secrets)
 	w.stop()
 	nowhere(t, "the database after the end", w.databaseBytes(), secrets)
 	nowhere(t, "the log", []byte(w.log.String()), secrets)
+	// A redirect to the tenant names its state, and a session begins with its cookie.
+	delete(secrets, "the state")
+	delete(secrets, "the session's cookie")
+	nowhere(t, "a page", pages.Bytes(), secrets)
 	if !strings.Contains(w.log.String(), "token revealed") {
 		t.Error("the log does not say that a token was revealed")
 	}
