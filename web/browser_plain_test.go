@@ -26,7 +26,7 @@ func walkWithoutScripts(t *testing.T, b *chromium.Browser) {
 
 	v.Press("Tokens")
 	v.Heading("Tokens")
-	if n := v.Count("[data-copy-token]:not([hidden])"); n != 1 || v.visible("[data-copy-token]") {
+	if n := v.Count("[data-copy-token]"); n == 0 || v.visible("[data-copy-token]") {
 		t.Error("a button is offered that needs a script")
 	}
 	v.Follow(func() { v.Press("Reveal") })

@@ -33,6 +33,8 @@ func TestBrowser(t *testing.T) {
 		{"signed in again elsewhere", signInAgainElsewhere, allowing},
 		{"without scripts", walkWithoutScripts, blocking},
 		{"back button", goBackAfterSignOut, allowing},
+		{"tokens", getTokens, allowing},
+		{"tokens without scripts", getTokensWithoutScripts, blocking},
 		{"keyboard", walkByKeyboard, allowing},
 		{"all pages", seeAllPages, allowing},
 		{"my access", seeMyAccess, allowing},
