@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"encoding/base64"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -12,12 +12,15 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"azts.internal/portal/internal/sandbox"
+	"azts.internal/portal/internal/store/storetest"
 )
 
 // asProgram makes the test binary be the portal, for tests that have to kill it.
@@ -43,30 +46,37 @@ const (
 	killLimit = 2 * time.Minute
 )
 
-// killable is a portal in a process of its own, always with the same file, key
-// and port, at a tenant that the test holds.
+// killable is a portal in a process of its own, always with the same database,
+// key and port, at a tenant that the test holds.
 type killable struct {
 	t       *testing.T
 	tenant  *tenantServer
 	env     []string
+	db      string     // its URL
 	portal  *portalRun // for browsers: its address
 	process *exec.Cmd
 }
 
-func newKillable(t *testing.T, o sandbox.Options) *killable {
+// freeAddress returns an address for a portal that has to keep it over restarts.
+func freeAddress(t *testing.T) string {
 	t.Helper()
-	// The port has to stay the same over restarts, so it is chosen here.
 	l, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := strings.Replace(l.Addr().String(), "127.0.0.1", "localhost", 1)
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
+	return strings.Replace(l.Addr().String(), "127.0.0.1", "localhost", 1)
+}
+
+func newKillable(t *testing.T, databaseURL string, o sandbox.Options) *killable {
+	t.Helper()
+	address := freeAddress(t)
 	server := httptest.NewUnstartedServer(nil)
 	tenant := &tenantServer{url: "http://" + server.Listener.Addr().String(), hits: map[string]int{}}
 	o.Origin, o.PortalURL = tenant.url, "http://"+address
+	var err error
 	if tenant.Sandbox, err = sandbox.New(o); err != nil {
 		t.Fatal(err)
 	}
@@ -75,22 +85,34 @@ func newKillable(t *testing.T, o sandbox.Options) *killable {
 	t.Cleanup(server.Close)
 	key := make([]byte, 32)
 	rand.Read(key)
-	k := &killable{t: t, tenant: tenant, portal: &portalRun{t: t, url: o.PortalURL, log: &logBuffer{}, db: filepath.Join(t.TempDir(), "portal.db")}}
+	k := &killable{t: t, tenant: tenant, db: databaseURL, portal: &portalRun{t: t, url: o.PortalURL, log: &logBuffer{}}}
 	k.env = []string{asProgram + "=1", "PORTAL_ADDR=" + address, "PORTAL_ISSUER=" + tenant.url + "/" + sandbox.TenantID + "/v2.0",
 		"PORTAL_CLIENT_ID=" + sandbox.PortalClientID, "PORTAL_CLIENT_SECRET=" + sandbox.PortalClientSecret,
 		"PORTAL_AZTS_URL=" + tenant.url + "/azts", "PORTAL_AZTS_SCOPE=" + sandbox.AzTSAppIDURI + "/user_impersonation",
-		"PORTAL_ARM_URL=" + tenant.url + "/arm", "PORTAL_DATABASE_URL=sqlite:" + k.portal.db,
+		"PORTAL_ARM_URL=" + tenant.url + "/arm", "PORTAL_DATABASE_URL=" + databaseURL,
 		"PORTAL_SECRET_KEY=" + base64.StdEncoding.EncodeToString(key)}
-	t.Cleanup(func() {
-		if k.process != nil {
-			k.kill()
-		}
-		if t.Failed() {
-			text := k.portal.log.String()
-			t.Logf("log of the portals:\n%s", text[max(0, len(text)-maxShown):])
-		}
-	})
+	t.Cleanup(k.clear)
 	return k
+}
+
+func (k *killable) clear() {
+	if k.process != nil {
+		k.kill()
+	}
+	if k.t.Failed() {
+		text := k.portal.log.String()
+		k.t.Logf("log of the portals at %s:\n%s", k.portal.url, text[max(0, len(text)-maxShown):])
+	}
+}
+
+// replica returns another portal on the same database, not started yet.
+func (k *killable) replica() *killable {
+	k.t.Helper()
+	address := freeAddress(k.t)
+	other := &killable{t: k.t, tenant: k.tenant, db: k.db, portal: &portalRun{t: k.t, url: "http://" + address, log: &logBuffer{}}}
+	other.env = append(slices.Clone(k.env), "PORTAL_ADDR="+address) // of two the last counts
+	k.t.Cleanup(other.clear)
+	return other
 }
 
 // start starts the portal and waits until it is announced.
@@ -139,78 +161,161 @@ func (k *killable) await(b *browser, scan, what string, said func(*page) bool) *
 	}
 }
 
-// TestKillDuringScan kills the portal while a scan runs. The next one finds the
-// session and follows the scan to its end, though nobody asks it to.
-func TestKillDuringScan(t *testing.T) {
-	t.Parallel()
-	k := newKillable(t, sandbox.Options{ScanDuration: 3 * time.Second, ResultsPerSubscription: 20})
-	k.start()
-	b := k.portal.browser()
-	b.signIn(dana)
-	scan := startScan(b, "Contoso Prod", "Payments – Staging")
-	if scan.sel("#scan[data-running]").Length() != 1 {
-		t.Fatalf("the scan does not run: %s", scan.text("#scan"))
-	}
-	k.kill()
-	k.start()
-
-	b.get("/account").want(http.StatusOK, "Account") // the session lives on
-	p := k.await(b, scan.url.String(), "its end", func(p *page) bool { return p.sel("#scan[data-running]").Length() == 0 })
-	if n := p.sel(`#scan td:contains("Completed")`).Length(); n != 2 {
-		t.Errorf("%d of 2 subscriptions are completed: %s", n, p.text("#scan"))
-	}
-	if n := k.tenant.count(requestPath); n != 1 {
-		t.Errorf("AzTS was asked %d times to scan", n)
-	}
-}
-
-// TestKillDuringRequest kills the portal when it has asked AzTS to scan and does
-// not know the answer yet. Whether AzTS took the request is found out
-// afterwards; it is never sent again, since that would use up the person's quota.
-func TestKillDuringRequest(t *testing.T) {
-	t.Parallel()
-	for name, taken := range map[string]bool{"AzTS took it": true, "AzTS never got it": false} {
-		t.Run(name, func(t *testing.T) {
+// onEach runs a test on each kind of database, at the same time.
+func onEach(t *testing.T, test func(t *testing.T, databaseURL string)) {
+	for _, kind := range storetest.Databases() {
+		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
-			k := newKillable(t, sandbox.Options{ScanDuration: time.Second, ResultsPerSubscription: 20})
-			k.start()
-			b := k.portal.browser()
-			b.signIn(dana)
-			k.killInRequest(b, taken)
-			k.powerCut(2 * time.Minute)
-			k.start()
-
-			link := b.get("/scans").want(http.StatusOK, "Scans").one(`#recent-scans tbody a`).AttrOr("href", "")
-			if taken {
-				p := k.await(b, link, "its end", func(p *page) bool { return p.sel("#scan[data-running]").Length() == 0 })
-				p.has("#scan .strip", "Completed")
-			} else {
-				k.await(b, link, "a word on the lost answer", func(p *page) bool {
-					return strings.Contains(p.text("#scan table"), "its answer was lost")
-				})
-			}
-			if n := k.tenant.count(requestPath); n != 1 {
-				t.Errorf("AzTS was asked %d times to scan", n)
-			}
+			test(t, kind.New(t))
 		})
 	}
 }
 
-// killInRequest starts a scan and kills the portal while AzTS is at work on the
-// request, or before that, if AzTS is not to take it.
-func (k *killable) killInRequest(b *browser, taken bool) {
+// wantCompleted waits for the end of a scan of two subscriptions and says what
+// it must have been.
+func (k *killable) wantCompleted(b *browser, scan string) {
+	k.t.Helper()
+	p := k.await(b, scan, "its end", func(p *page) bool { return p.sel("#scan[data-running]").Length() == 0 })
+	if n := p.sel(`#scan td:contains("Completed")`).Length(); n != 2 {
+		k.t.Errorf("%d of 2 subscriptions are completed: %s", n, p.text("#scan"))
+	}
+	if n := k.tenant.count(requestPath); n != 1 {
+		k.t.Errorf("AzTS was asked %d times to scan", n)
+	}
+}
+
+// TestKillDuringScan kills the portal while a scan runs. The next one finds the
+// session and follows the scan to its end, though nobody asks it to.
+func TestKillDuringScan(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, databaseURL string) {
+		k := newKillable(t, databaseURL, sandbox.Options{ScanDuration: 3 * time.Second, ResultsPerSubscription: 20})
+		k.start()
+		b := k.portal.browser()
+		b.signIn(dana)
+		scan := startScan(b, "Contoso Prod", "Payments – Staging")
+		if scan.sel("#scan[data-running]").Length() != 1 {
+			t.Fatalf("the scan does not run: %s", scan.text("#scan"))
+		}
+		k.kill()
+		k.start()
+		b.get("/account").want(http.StatusOK, "Account") // the session lives on
+		k.wantCompleted(b, scan.url.String())
+	})
+}
+
+// TestKillWhileEnding kills the portal when it has seen the results of a scan
+// and has not stored that it ended.
+func TestKillWhileEnding(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, databaseURL string) {
+		k := newKillable(t, databaseURL, sandbox.Options{ScanDuration: time.Second, ResultsPerSubscription: 20})
+		k.start()
+		b := k.portal.browser()
+		b.signIn(dana)
+		scan := startScan(b, "Contoso Prod", "Payments – Staging")
+		seen, killed := make(chan struct{}), make(chan struct{})
+		var release func()
+		var calls atomic.Int32
+		k.tenant.answerWith(func(w http.ResponseWriter, r *http.Request) bool {
+			if !strings.HasSuffix(r.URL.Path, "/ControlScanResult") {
+				return false
+			}
+			if calls.Add(1) == 1 {
+				release = storetest.HoldWrites(t, databaseURL) // what is found out now cannot be stored
+			}
+			k.answer(w, r)
+			if calls.Load() == 2 { // of two subscriptions: nothing is left to ask
+				close(seen)
+				<-killed
+			}
+			return true
+		})
+		select {
+		case <-seen:
+		case <-time.After(killLimit):
+			t.Fatal("nobody asks for results")
+		}
+		k.kill()
+		close(killed)
+		k.tenant.answerWith(nil)
+		release()
+		k.powerCut(2 * time.Minute)
+		k.start()
+		k.wantCompleted(b, scan.url.String())
+	})
+}
+
+// answer answers at once with what the sandbox says, all of it.
+func (k *killable) answer(w http.ResponseWriter, r *http.Request) {
+	said := httptest.NewRecorder()
+	k.tenant.Sandbox.ServeHTTP(said, r)
+	if said.Code != http.StatusOK {
+		k.t.Errorf("AzTS answers %d: %s", said.Code, said.Body)
+	}
+	w.Header().Set("Content-Type", said.Header().Get("Content-Type"))
+	w.Header().Set("Content-Length", strconv.Itoa(said.Body.Len()))
+	if _, err := w.Write(said.Body.Bytes()); err == nil {
+		_ = http.NewResponseController(w).Flush() // the portal may be gone
+	}
+}
+
+// moment is where a request for a scan is when the portal is killed.
+type moment string
+
+const (
+	notTaken  moment = "AzTS never got it"
+	taken     moment = "AzTS took it"
+	notStored moment = "AzTS answered and nothing is stored"
+)
+
+// TestKillDuringRequest kills the portal when it has asked AzTS to scan and has
+// not stored the answer. Whether AzTS took the request is found out afterwards;
+// it is never sent again, since that would use up the person's quota.
+func TestKillDuringRequest(t *testing.T) {
+	t.Parallel()
+	for _, when := range []moment{notTaken, taken, notStored} {
+		t.Run(string(when), func(t *testing.T) {
+			t.Parallel()
+			onEach(t, func(t *testing.T, databaseURL string) {
+				k := newKillable(t, databaseURL, sandbox.Options{ScanDuration: time.Second, ResultsPerSubscription: 20})
+				k.start()
+				b := k.portal.browser()
+				b.signIn(dana)
+				k.killInRequest(b, when)
+				k.powerCut(2 * time.Minute)
+				k.start()
+				link := b.get("/scans").want(http.StatusOK, "Scans").one(`#recent-scans tbody a`).AttrOr("href", "")
+				if when != notTaken {
+					k.wantCompleted(b, link)
+					return
+				}
+				k.await(b, link, "a word on the lost answer", func(p *page) bool {
+					return strings.Contains(p.text("#scan table"), "its answer was lost")
+				})
+				if n := k.tenant.count(requestPath); n != 1 {
+					t.Errorf("AzTS was asked %d times to scan", n)
+				}
+			})
+		})
+	}
+}
+
+// killInRequest starts a scan and kills the portal at that moment of the request.
+func (k *killable) killInRequest(b *browser, when moment) {
 	k.t.Helper()
 	asked, killed := make(chan struct{}), make(chan struct{})
-	k.tenant.answerWith(func(_ http.ResponseWriter, r *http.Request) bool {
+	release := func() {}
+	k.tenant.answerWith(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path != requestPath {
 			return false
 		}
-		if taken {
-			answer := httptest.NewRecorder() // which the portal never gets
-			k.tenant.Sandbox.ServeHTTP(answer, r)
-			if answer.Code != http.StatusOK {
-				k.t.Errorf("AzTS answers %d: %s", answer.Code, answer.Body)
-			}
+		switch when {
+		case taken:
+			k.answer(httptest.NewRecorder(), r) // the portal never gets it
+		case notStored:
+			release = storetest.HoldWrites(k.t, k.db)
+			k.answer(w, r)
 		}
 		close(asked)
 		<-killed
@@ -250,20 +355,23 @@ func (k *killable) killInRequest(b *browser, taken bool) {
 	k.kill()
 	close(killed)
 	<-posted
+	release()
 	k.tenant.answerWith(nil)
 }
 
-// powerCut lets a scan's request be that much older, as if the machine had been
+// powerCut lets what is stored be that much older, as if the machine had been
 // off for so long: the portal waits a minute before it believes that whoever
-// made a request is gone.
+// made a request is gone, and as long for a job that was being done.
 func (k *killable) powerCut(length time.Duration) {
 	k.t.Helper()
-	db, err := sql.Open("sqlite", "file:"+k.portal.db+"?_pragma=busy_timeout(5000)")
-	if err != nil {
-		k.t.Fatal(err)
+	seconds := int(length.Seconds())
+	attempted := fmt.Sprintf("attempted_at - interval '%d seconds'", seconds)
+	if strings.HasPrefix(k.db, "sqlite:") {
+		attempted = fmt.Sprintf("strftime('%%Y-%%m-%%d %%H:%%M:%%f', attempted_at, '-%d seconds')", seconds)
 	}
-	defer db.Close()
-	if _, err := db.Exec("UPDATE scans SET requested_at = requested_at - ?", length.Microseconds()); err != nil {
-		k.t.Fatal(err)
-	}
+	storetest.Exec(k.t, k.db,
+		fmt.Sprintf("UPDATE scans SET requested_at = requested_at - %[1]d, changed_at = changed_at - %[1]d", length.Microseconds()),
+		"UPDATE scan_parts SET since = since - "+strconv.FormatInt(length.Microseconds(), 10)+" WHERE since > 0",
+		"UPDATE river_job SET attempted_at = "+attempted+" WHERE attempted_at IS NOT NULL",
+		"DELETE FROM river_leader")
 }
