@@ -89,7 +89,7 @@ func Inspect(v InspectPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<span>What you paste is decoded in this browser and sent nowhere.</span></p><p class=\"nojs\">Scripts are off, so the portal decodes it: what you paste is sent to it once, and neither stored nor logged.</p><div class=\"inspect-fields\"><div class=\"field\"><label for=\"inspect-token\">Token</label> <textarea id=\"inspect-token\" name=\"token\" class=\"mono\" rows=\"7\" spellcheck=\"false\" autocomplete=\"off\" autocapitalize=\"none\" placeholder=\"eyJ…\" aria-describedby=\"inspect-hint\"></textarea></div><div class=\"field\"><label for=\"inspect-second\">Second token, to compare <span class=\"muted\">(optional)</span></label> <textarea id=\"inspect-second\" name=\"second\" class=\"mono\" rows=\"7\" spellcheck=\"false\" autocomplete=\"off\" autocapitalize=\"none\" placeholder=\"eyJ…\"></textarea></div></div><p class=\"hint\" id=\"inspect-hint\">With or without <code>Bearer</code>, quotes and line breaks. A token is a key to what it is for until it expires: paste it nowhere else.</p><div class=\"acts\"><button type=\"button\" class=\"btn btn-primary js\" data-decode>Decode</button><noscript><button class=\"btn btn-primary\">Decode</button></noscript><button type=\"reset\" class=\"btn\">Clear</button> <button class=\"btn js\" name=\"send\" value=\"1\">Send to the portal instead</button></div>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<span>What you paste is decoded in this browser and sent nowhere.</span></p><p class=\"nojs\">Scripts are off, so the portal decodes it: what you paste is sent to it once, and neither stored nor logged.</p><div class=\"inspect-fields\"><div class=\"field\"><label for=\"inspect-token\">Token</label> <textarea id=\"inspect-token\" name=\"token\" class=\"mono\" rows=\"7\" spellcheck=\"false\" autocomplete=\"off\" autocapitalize=\"none\" placeholder=\"eyJ…\" aria-describedby=\"inspect-hint\"></textarea></div><div class=\"field\"><label for=\"inspect-second\">Second token, to compare <span class=\"muted\">(optional)</span></label> <textarea id=\"inspect-second\" name=\"second\" class=\"mono\" rows=\"7\" spellcheck=\"false\" autocomplete=\"off\" autocapitalize=\"none\" placeholder=\"eyJ…\"></textarea></div></div><p class=\"hint\" id=\"inspect-hint\">With or without <code>Bearer</code>, quotes and line breaks. A token is a key to what it is for until it expires: paste it nowhere else.</p><div class=\"acts\"><button type=\"button\" class=\"btn btn-primary js\" data-decode disabled>Decode</button><noscript><button class=\"btn btn-primary\">Decode</button></noscript><button type=\"reset\" class=\"btn\">Clear</button> <button class=\"btn js\" name=\"send\" value=\"1\">Send to the portal instead</button></div>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -115,7 +115,7 @@ func Inspect(v InspectPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "</form><div id=\"inspected\" tabindex=\"-1\" aria-label=\"What is in it\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "</form><div id=\"inspected\" role=\"region\" tabindex=\"-1\" aria-label=\"What is in it\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -167,7 +167,9 @@ export function start() {
       else out.replaceChildren();
     }, 200);
   });
-  form().querySelector('[data-decode]').addEventListener('click', () => {
+  const button = form().querySelector('[data-decode]');
+  button.disabled = false;
+  button.addEventListener('click', () => {
     clearTimeout(typing);
     const { problem } = decode();
     out.focus();
@@ -183,6 +185,8 @@ export function start() {
     form().reset();
     out.replaceChildren();
   });
+  // Pasted before this script was there.
+  if (out.childElementCount === 0 && form().elements.namedItem('token').value.trim() !== '') decode();
   // Reloading the answer would send the token once more.
   if (out.childElementCount > 0) history.replaceState(null, '', form().action);
 }
