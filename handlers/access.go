@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -145,9 +144,9 @@ func (a *myAccess) answer(w http.ResponseWriter, r *http.Request, live *session.
 
 // note says calmly why the directory shows no list, and what can help.
 func (a *myAccess) note(live *session.Session, err error, q templates.AccessQuery) *templates.ListNote {
-	var need *entra.InteractionRequired
+	need := needOf(err, a.graph.ReadScope())
 	switch {
-	case !errors.As(err, &need):
+	case need == nil:
 		return &templates.ListNote{
 			What: "The directory shows the list of consents only to people with a directory role, and most have none. So this is what your tokens prove.",
 			Why:  "Microsoft Graph answers this question only for people who hold a role such as Directory Readers or Global Reader in Entra, even about their own consents. Your tokens and the answers that they came with say what this portal was allowed when they were issued. You do not need the role to use the portal."}
@@ -170,9 +169,8 @@ func (a *myAccess) note(live *session.Session, err error, q templates.AccessQuer
 // visit to the company sign-in.
 func (a *myAccess) visitProblem(ctx context.Context, live *session.Session, err error, title, api string, q templates.AccessQuery) templates.Problem {
 	p := a.problem(ctx, err, title, live)
-	var need *entra.InteractionRequired
-	switch {
-	case !errors.As(err, &need):
+	switch need := needOf(err, ""); {
+	case need == nil:
 	case consentMissing(need) || need.Claims != "":
 		p.Primary = &templates.Action{Label: "Go to the company sign-in", URL: templates.AccessListURL, Post: true, Fields: []templates.Field{{Name: "api", Value: api}}}
 	default:
@@ -190,7 +188,7 @@ func (a *myAccess) visit(w http.ResponseWriter, r *http.Request, live *session.S
 	ctx, cancel := timeout(r)
 	defer cancel()
 	a.forgetRoles(live.ID)
-	back := templates.AccessURL
+	back, scope := templates.AccessURL, a.graph.ReadScope()
 	var err error
 	switch r.PostForm.Get("api") {
 	case "grants":
@@ -202,12 +200,12 @@ func (a *myAccess) visit(w http.ResponseWriter, r *http.Request, live *session.S
 		if a.arm == nil {
 			return errBadForm
 		}
+		scope = a.azureScope()
 		_, err = a.arm.Eligibilities(ctx, a.broker.SourceOfSession(live.ID), "")
 	default:
 		return errBadForm
 	}
-	var need *entra.InteractionRequired
-	if errors.As(err, &need) {
+	if need := needOf(err, scope); need != nil {
 		return a.auth.visitFor(w, r, live, tokenVisit{Scopes: need.Scopes, Claims: need.Claims, ReturnTo: back})
 	}
 	// Whatever else there is to say, the page says it.

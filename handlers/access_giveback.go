@@ -2,14 +2,12 @@ package handlers
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
 
 	"azts.internal/portal/internal/apperr"
-	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/internal/graph"
 	"azts.internal/portal/session"
 	"azts.internal/portal/templates"
@@ -59,7 +57,7 @@ func (a *myAccess) giveBackPage(w http.ResponseWriter, r *http.Request, live *se
 		return nil
 	}
 	if err != nil {
-		return a.cannotGiveBack(w, r, live, err)
+		return a.cannotGiveBack(w, r, live, err, a.graph.ReadScope())
 	}
 	var chosen []string
 	if scope := r.Form.Get("scope"); scope != "" {
@@ -131,7 +129,7 @@ func (a *myAccess) giveBack(w http.ResponseWriter, r *http.Request, live *sessio
 		return nil
 	}
 	if err != nil {
-		return a.cannotGiveBack(w, r, live, err)
+		return a.cannotGiveBack(w, r, live, err, a.graph.ReadScope())
 	}
 	if r.PostForm.Get("shown") != scopesText(g.Scopes) {
 		a.lists.forget(func(k session.ID) bool { return k == live.ID })
@@ -151,7 +149,7 @@ func (a *myAccess) giveBack(w http.ResponseWriter, r *http.Request, live *sessio
 		return nil
 	}
 	if err != nil {
-		return a.cannotGiveBack(w, r, live, err)
+		return a.cannotGiveBack(w, r, live, err, a.graph.GrantScope())
 	}
 	a.log.LogAttrs(ctx, slog.LevelInfo, "consent given back", slog.String("person", live.User.ID.String()), slog.String("grant", g.ID),
 		slog.Any("scopes", back), slog.Int("stay", len(stays)))
@@ -161,10 +159,11 @@ func (a *myAccess) giveBack(w http.ResponseWriter, r *http.Request, live *sessio
 	return nil
 }
 
-// cannotGiveBack says why consent cannot be given back here, and where else.
-func (a *myAccess) cannotGiveBack(w http.ResponseWriter, r *http.Request, live *session.Session, err error) error {
-	var need *entra.InteractionRequired
-	needs := errors.As(err, &need)
+// cannotGiveBack says why consent cannot be given back here, and where else;
+// asked is the permission that Graph was asked with.
+func (a *myAccess) cannotGiveBack(w http.ResponseWriter, r *http.Request, live *session.Session, err error, asked string) error {
+	need := needOf(err, asked)
+	needs := need != nil
 	if !needs && !apperr.HasCode(err, graph.CodeDenied) {
 		return err
 	}

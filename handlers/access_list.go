@@ -3,12 +3,12 @@ package handlers
 import (
 	"context"
 	"errors"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"azts.internal/portal/internal/apperr"
+	"azts.internal/portal/internal/azts"
 	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/internal/graph"
 	"azts.internal/portal/session"
@@ -45,13 +45,6 @@ func (l *consentList) weight() int {
 	return n
 }
 
-// wellKnownApps are the client ids of the APIs of every tenant, by name in the
-// catalogue.
-var wellKnownApps = map[api]string{
-	apiGraph: "00000003-0000-0000-c000-000000000000",
-	apiAzure: "797f4846-ba00-4fd7-ba43-dac1f8f63013",
-}
-
 // list returns what the directory says, from memory if that is fresh. It has no
 // error: what is missing is part of the answer.
 func (a *myAccess) list(ctx context.Context, live *session.Session) *consentList {
@@ -67,10 +60,35 @@ func (a *myAccess) list(ctx context.Context, live *session.Session) *consentList
 	return l
 }
 
+// needOf returns what only the person can give at the company sign-in, as the
+// tenant or an API asked for it; nil when err is about something else. scope is
+// what the API was asked with.
+func needOf(err error, scope string) *entra.InteractionRequired {
+	var need *entra.InteractionRequired
+	if errors.As(err, &need) {
+		return need
+	}
+	var challenge *azts.ChallengeError // the same for every API (entra.md §6.1)
+	if errors.As(err, &challenge) {
+		return &entra.InteractionRequired{Scopes: []string{scope}, Claims: challenge.Claims, Cause: err}
+	}
+	return nil
+}
+
+// azureScope is what Azure Resource Manager is asked with.
+func (a *myAccess) azureScope() string {
+	for i := range a.catalogue {
+		if r := &a.catalogue[i]; r.Name == string(apiAzure) {
+			return r.Scope("user_impersonation")
+		}
+	}
+	return ""
+}
+
 // lasting reports whether a refusal will be the same in a minute.
 func lasting(err error) bool {
-	var need *entra.InteractionRequired
-	return apperr.HasCode(err, graph.CodeDenied) || errors.As(err, &need) && consentMissing(need)
+	need := needOf(err, "")
+	return apperr.HasCode(err, graph.CodeDenied) || need != nil && consentMissing(need)
 }
 
 // consentMissing reports whether the provider wants consent, and not only to see
@@ -81,11 +99,10 @@ func consentMissing(need *entra.InteractionRequired) bool {
 		(refusal.Subcode == "consent_required" || refusal.OAuthError == "consent_required" || slices.Contains(refusal.Codes, 65001))
 }
 
-// refusal reports whether the directory will not show a list to this person, as
+// listRefused reports whether the directory will not show a list to this person, as
 // opposed to one that did not arrive.
 func listRefused(err error) bool {
-	var need *entra.InteractionRequired
-	return apperr.HasCode(err, graph.CodeDenied) || errors.As(err, &need)
+	return apperr.HasCode(err, graph.CodeDenied) || needOf(err, "") != nil
 }
 
 func (a *myAccess) read(ctx context.Context, live *session.Session) *consentList {
@@ -114,29 +131,37 @@ func (a *myAccess) read(ctx context.Context, live *session.Session) *consentList
 	return l
 }
 
-var guidPattern = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-
-// listedApps returns the client ids of the APIs whose other clients are listed:
-// AzTS and those that the installation names, as far as their App ID URIs tell.
-func (a *myAccess) listedApps() []string {
-	var apps []string
-	for _, r := range a.catalogue {
-		if id := strings.TrimPrefix(r.AppIDURI, "api://"); id != r.AppIDURI && guidPattern.MatchString(id) && len(apps) < maxAPIs/2 {
-			apps = append(apps, id)
-		}
+// microsofts reports whether an API of the catalogue is one of Microsoft's: there
+// every application has consents, and the page would list half the directory.
+func microsofts(r *entra.Resource) bool {
+	switch r.Name {
+	case string(apiGraph), string(apiAzure), "Azure Key Vault":
+		return true
 	}
-	return apps
+	return false
 }
 
-// readTexts reads the permissions of the APIs that everybody's tokens are for:
-// who may not see grants mostly may see these.
+// apiURIs returns App ID URIs of the catalogue, AzTS first: all of them, or those
+// whose other clients are listed.
+func (a *myAccess) apiURIs(all bool) []string {
+	var uris []string
+	for i := range a.catalogue {
+		if r := &a.catalogue[i]; r.AppIDURI != "" && (all || !microsofts(r)) && len(uris) < maxAPIs/2 {
+			uris = append(uris, r.AppIDURI)
+		}
+	}
+	return uris
+}
+
+// readTexts reads the permissions of the APIs that people's tokens are for: who
+// may not see grants mostly may see these.
 func (a *myAccess) readTexts(ctx context.Context, source graph.TokenSource, l *consentList) {
-	apps := append(a.listedApps(), wellKnownApps[apiGraph], wellKnownApps[apiAzure])
-	found := make([]*graph.ServicePrincipal, len(apps))
-	inParallel(len(apps), graphCalls, func(i int) {
+	uris := a.apiURIs(true)
+	found := make([]*graph.ServicePrincipal, len(uris))
+	inParallel(len(uris), graphCalls, func(i int) {
 		var err error
-		if found[i], err = a.graph.ServicePrincipalByAppID(ctx, source, apps[i]); err != nil {
-			a.log.InfoContext(ctx, "the permissions of an API cannot be read", "app", apps[i], "err", err)
+		if found[i], err = a.graph.ServicePrincipalByURI(ctx, source, uris[i]); err != nil {
+			a.log.InfoContext(ctx, "the permissions of an API cannot be read", "api", uris[i], "err", err)
 		}
 	})
 	for _, sp := range found {
@@ -146,33 +171,34 @@ func (a *myAccess) readTexts(ctx context.Context, source graph.TokenSource, l *c
 	}
 }
 
-// readWide reads what was granted for everybody.
+// readWide reads what was granted for everybody: to this portal, and to all at
+// the listed APIs.
 func (a *myAccess) readWide(ctx context.Context, source graph.TokenSource, l *consentList) {
-	apps := append(a.listedApps(), a.clientID)
-	self := len(apps) - 1
-	grants, errs := make([][]graph.Grant, len(apps)), make([]error, len(apps))
-	found := make([]*graph.ServicePrincipal, len(apps))
-	inParallel(len(apps), graphCalls, func(i int) {
-		found[i], errs[i] = a.graph.ServicePrincipalByAppID(ctx, source, apps[i])
-		switch {
-		case errs[i] != nil:
-			found[i] = nil
-		case i == self:
-			grants[i], errs[i] = a.graph.TenantWideGrants(ctx, source, found[i].ID, "")
-		default:
-			grants[i], errs[i] = a.graph.TenantWideGrants(ctx, source, "", found[i].ID)
+	uris := a.apiURIs(false)
+	self := len(uris)
+	grants, errs := make([][]graph.Grant, self+1), make([]error, self+1)
+	found := make([]*graph.ServicePrincipal, self+1)
+	inParallel(self+1, graphCalls, func(i int) {
+		if i == self {
+			if found[i], errs[i] = a.graph.ServicePrincipalByAppID(ctx, source, a.clientID); errs[i] == nil {
+				grants[i], errs[i] = a.graph.TenantGrantsOfClient(ctx, source, found[i].ID)
+			}
+			return
+		}
+		if found[i], errs[i] = a.graph.ServicePrincipalByURI(ctx, source, uris[i]); errs[i] == nil {
+			grants[i], errs[i] = a.graph.TenantGrantsOnResource(ctx, source, found[i].ID)
 		}
 	})
-	for i := range apps {
+	for i, sp := range found {
 		if errs[i] != nil && !apperr.HasCode(errs[i], graph.CodeNotFound) {
 			l.problem = errs[i]
 		}
-		if found[i] == nil {
+		if sp == nil {
 			continue
 		}
-		l.apis[found[i].ID] = found[i]
+		l.apis[sp.ID] = sp
 		if i == self {
-			l.portal = found[i].ID
+			l.portal = sp.ID
 		}
 		for _, g := range grants[i] {
 			known := slices.ContainsFunc(l.wide, func(other graph.Grant) bool { return other.ID == g.ID })

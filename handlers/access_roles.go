@@ -3,7 +3,6 @@ package handlers
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -12,7 +11,6 @@ import (
 	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/arm"
 	"azts.internal/portal/internal/azts"
-	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/session"
 	"azts.internal/portal/templates"
 )
@@ -115,8 +113,7 @@ func (a *myAccess) eligible(ctx context.Context, live *session.Session) ([]arm.E
 		return known, nil
 	}
 	list, err := a.arm.Eligibilities(ctx, a.broker.SourceOfSession(live.ID), "")
-	var need *entra.InteractionRequired
-	if errors.As(err, &need) || apperr.IsKind(err, apperr.Unauthenticated) {
+	if needOf(err, "") != nil {
 		return nil, err
 	}
 	if err != nil {

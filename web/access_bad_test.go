@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"azts.internal/portal/internal/sandbox"
 )
@@ -32,8 +33,10 @@ func grantOf(resource, person string) string {
 const rolesSuffix = "/providers/Microsoft.Authorization/roleAssignments"
 
 // countRoleQuestions listens to what Azure is asked about roles: which
-// subscriptions so far, and how many questions at once at most.
+// subscriptions so far, and how many questions at once at most. Each answer takes
+// a while, so that questions meet.
 func (w *world) countRoleQuestions() (asked func() []string, most func() int) {
+	const slow = 50 * time.Millisecond
 	var mu sync.Mutex
 	var under, top atomic.Int32
 	seen := map[string]bool{}
@@ -52,6 +55,7 @@ func (w *world) countRoleQuestions() (asked func() []string, most func() int) {
 				break
 			}
 		}
+		time.Sleep(slow)
 		w.tenant.Sandbox.ServeHTTP(rw, r)
 		return true
 	})
@@ -330,6 +334,89 @@ func TestRefreshTokenRevokedOnAccess(t *testing.T) {
 	w.tenant.Faults().Set("refresh.revoked", "", 1)
 	p = b.through(b.post("/access/scopes", url.Values{"other": {basicAll}}), ines).want(http.StatusOK, "Access")
 	p.has(".flash", "has this permission now: User.ReadBasic.All")
+}
+
+// TestGraphAsksForMoreProof: the page says so and leads there; the same question
+// twice ends with an explanation.
+func TestGraphAsksForMoreProof(t *testing.T) {
+	t.Parallel()
+	const claims = `{"access_token":{"acrs":{"essential":true,"value":"c1"}}}`
+	w := agreed(t, sandbox.Options{}, readAll, writeAll)
+	var asks atomic.Bool
+	w.tenant.answerWith(func(rw http.ResponseWriter, r *http.Request) bool {
+		if !asks.Load() || !strings.HasPrefix(r.URL.Path, "/graph/") {
+			return false
+		}
+		rw.Header().Set("WWW-Authenticate", `Bearer realm="", error="insufficient_claims", claims="`+base64.StdEncoding.EncodeToString([]byte(claims))+`"`)
+		rw.WriteHeader(http.StatusUnauthorized)
+		return true
+	})
+	b := w.browser()
+	b.signIn(ines)
+	asks.Store(true)
+	p := b.get("/access").want(http.StatusOK, "Access")
+	p.has(".card-note", "more proof that it is you")
+	visited := b.send(visit{to: "/access/list", form: url.Values{"api": {"graph"}}, from: b.address("/")}).leadsTo(w.tenant.url)
+	if got := visited.Query().Get("claims"); !strings.Contains(got, `"c1"`) || !strings.Contains(visited.Query().Get("scope"), "Directory.Read.All") {
+		t.Errorf("the tenant is asked for %v", visited.Query())
+	}
+	p = b.through(b.get(visited.String()), ines).want(http.StatusOK, "Access")
+	p.has(".card-note", "more proof")
+	p = b.submit(p, ".card-note form button", nil)
+	if p.status != http.StatusForbidden || p.evidence("Code") != "challenge_repeated" {
+		t.Errorf("the same question again ends at %s with %d: %s", p.url, p.status, p.text("main"))
+	}
+	asks.Store(false)
+	b.get("/access").wantPermission("AzTS", "user_impersonation", "You")
+	// In the middle of giving back.
+	p = b.get("/access/give-back?" + url.Values{"grant": {grantOf(aztsPrincipal, sandbox.InesID)}, "scope": {"user_impersonation"}}.Encode())
+	p.want(http.StatusOK, "Give back consent")
+	asks.Store(true)
+	back := b.send(visit{to: "/access/give-back", from: b.address("/"),
+		form: url.Values{"grant": {grantOf(aztsPrincipal, sandbox.InesID)}, "shown": {"user_impersonation"}, "scope": {"user_impersonation"}}})
+	if back.status != http.StatusForbidden || back.evidence("Code") != "challenge_repeated" {
+		t.Errorf("giving back ends with %d: %s", back.status, back.text("main"))
+	}
+}
+
+// TestAzureAsksToWait: a short wait is waited for, within the time of a page.
+func TestAzureAsksToWait(t *testing.T) {
+	t.Parallel()
+	w := agreed(t, sandbox.Options{}, readAll)
+	b := w.browser()
+	b.signIn(dana)
+	var once atomic.Bool
+	w.tenant.answerWith(func(rw http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, rolesSuffix) || once.Swap(true) {
+			return false
+		}
+		rw.Header().Set("Retry-After", "1")
+		rw.WriteHeader(http.StatusTooManyRequests)
+		return true
+	})
+	p := b.get("/access").want(http.StatusOK, "Access")
+	if p.sel("#roles .panel").Length() != 0 || !once.Load() || strings.Count(p.text("table.roles"), "Shown by AzTS") != 9 {
+		t.Errorf("the page is %s", p.text("#roles"))
+	}
+}
+
+// TestAzureIsNotAllowedYet: without consent at Azure the page asks once, not for
+// each subscription, and offers the way.
+func TestAzureIsNotAllowedYet(t *testing.T) {
+	t.Parallel()
+	w := agreed(t, sandbox.Options{}, readAll)
+	asked, _ := w.countRoleQuestions()
+	b := w.browser()
+	b.signIn(dana)
+	w.tenant.Faults().Set("token.error", "65001", -1)
+	p := b.get("/access").want(http.StatusOK, "Access")
+	w.tenant.Faults().Clear()
+	p.has("#roles .panel", "Azure did not say which roles you have")
+	if n := len(asked()); n != 0 {
+		t.Errorf("Azure was asked about %d subscriptions all the same", n)
+	}
+	p = b.through(b.submit(p, "#roles .panel form button", nil), dana).want(http.StatusOK, "Access")
+	p.has("table.roles", "Security Reader")
 }
 
 // TestAzureInTrouble: an answer in part is shown in part.
