@@ -12,6 +12,8 @@
 //	Sessions   SessionsPage   GET /account/sessions
 //	Tokens     TokensPage     GET /tokens, and the answers to its forms
 //	TokenHistory HistoryPage  GET /tokens/history
+//	Access     AccessPage     GET /access, and the answers to its forms
+//	GiveBack   GiveBackPage   GET /access/give-back, and the answer to its form
 //	Scans      ScansPage      GET /scans
 //	Scan       ScanPage       GET /scans/{id}
 //	Results    ResultsPage    GET /subscriptions/{id}/results
@@ -22,7 +24,10 @@
 // (theme, return_to); /account/sessions/end (id); /tokens (resource, scope,
 // other, purpose); /tokens/reveal, /tokens/renew, /tokens/forget, /tokens/check
 // (id); /scans (idempotency_key and one
-// subscription per choice). By GET: /scans (q, subscription).
+// subscription per choice); /access/scopes (permission,
+// other), /access/requests (permission, reason), /access/list (api), /access/refresh
+// (none), /access/give-back (grant, shown, scope). By GET: /scans (q, subscription),
+// /access (q, show, subscription).
 //
 // The invariants its users rely on: every string of a view model is shown as
 // text, whatever it holds; no page has an inline style, script or event
@@ -33,5 +38,6 @@
 // Hooks for the module script (static/js): data-copy (text to copy),
 // data-copy-token (the form's answer is copied), data-reveal, data-local and
 // data-age (times), data-countdown, data-live-scan (a region that follows
-// scans: an id, or * for all), data-select-all, data-count.
+// scans: an id, or * for all), data-select-all, data-count, data-counted (a field
+// whose characters are counted in the element of that id).
 package templates
