@@ -12,8 +12,17 @@
 //	Sessions   SessionsPage   GET /account/sessions
 //	Tokens     TokensPage     GET /tokens, and the answers to its forms
 //	TokenHistory HistoryPage  GET /tokens/history
+//	AppTokens  AppTokensPage  GET /tokens/app, and the answers to its forms
+//	Inspect    InspectPage    GET /tokens/inspect, and the answer to its form
 //	Access     AccessPage     GET /access, and the answers to its forms
 //	GiveBack   GiveBackPage   GET /access/give-back, and the answer to its form
+//	Consent    ConsentPage    GET /admin/consent, admins alone as the six below
+//	Withdraw   WithdrawPage   GET /admin/consent/grants/{id}/withdraw and …/roles/{resource}/{id}/withdraw
+//	Grant      GrantPage      GET /admin/consent/grant
+//	Requests   RequestsPage   GET /admin/requests
+//	Request    RequestPage    GET /admin/requests/{id}
+//	Permissions PermissionsPage GET /admin/permissions
+//	Credentials CredentialsPage GET /admin/credentials
 //	Scans      ScansPage      GET /scans
 //	Scan       ScanPage       GET /scans/{id}
 //	Results    ResultsPage    GET /subscriptions/{id}/results
@@ -23,11 +32,17 @@
 // Forms and their fields, all by POST: /auth/logout (none); /account/theme
 // (theme, return_to); /account/sessions/end (id); /tokens (resource, scope,
 // other, purpose); /tokens/reveal, /tokens/renew, /tokens/forget, /tokens/check
-// (id); /scans (idempotency_key and one
+// (id); /tokens/app, as multipart/form-data (tenant, client_id, kind, secret, pem,
+// file, password, assertion, resource, scope, purpose), /tokens/app/identity
+// (resource), /tokens/app/reveal, /tokens/app/forget (id); /tokens/inspect (token,
+// second); /scans (idempotency_key and one
 // subscription per choice); /access/scopes (permission,
 // other), /access/requests (permission, reason), /access/list (api), /access/refresh
-// (none), /access/give-back (grant, shown, scope). By GET: /scans (q, subscription),
-// /access (q, show, subscription).
+// (none), /access/give-back (grant, shown, scope); /admin/consent/refresh (return_to),
+// /admin/consent/grant (scope), …/withdraw (seen, typed, return_to), /admin/allow
+// (permission, return_to), /admin/requests/{id}/approve (for), …/decline (answer),
+// …/check (none). By GET: /scans (q, subscription), /access (q, show, subscription),
+// /admin/consent (q, kind, for, risk, client, api, sort, order).
 //
 // The invariants its users rely on: every string of a view model is shown as
 // text, whatever it holds; no page has an inline style, script or event

@@ -3,14 +3,18 @@
 // does them.
 //
 // It owns discovery and keys, the authorization request, every check of the
-// answer, the token endpoint, sign-out messages, and the tokens of a session
-// ([Broker]). It leaves cookies and pages to session and handlers. Signatures
+// answer, the token endpoint, sign-out messages, the tokens of a session
+// ([Broker]), those of applications and of the machine ([Provider.AppToken],
+// [ManagedIdentity]), and what can be told of a token that somebody pasted
+// ([Inspect], [Inspector]). It leaves cookies and pages to session and handlers. Signatures
 // are verified by go-oidc over a key set of ours, since the number of fetches
 // that a stranger can cause must be bounded.
 //
 // The invariants its users rely on:
 //
-//   - no claim is read from a token before its signature is verified;
+//   - no claim decides anything before the token's signature is verified: what is
+//     read of others is for display;
+//   - nothing that a token names is fetched;
 //   - an identity is returned only when every check of [Provider.Redeem] passed,
 //     in that order: the front-channel ID token, then the code, then the token
 //     endpoint's ID token, which must name the same issuer and subject;
