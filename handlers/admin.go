@@ -81,11 +81,16 @@ func (a *admin) frameOf(w http.ResponseWriter, r *http.Request, live *session.Se
 	return v
 }
 
-// needed returns what the tenant wants to see the person for, nil for nothing.
+// needed returns what the tenant wants to see the person for, nil for nothing:
+// the tenant's own words, or those of Graph that wants a token with more claims.
 func needed(err error) *entra.InteractionRequired {
 	var need *entra.InteractionRequired
 	if errors.As(err, &need) {
 		return need
+	}
+	var challenge *graph.ChallengeError
+	if errors.As(err, &challenge) {
+		return &entra.InteractionRequired{Claims: challenge.Claims, Cause: err}
 	}
 	return nil
 }
@@ -130,8 +135,12 @@ func (a *admin) allow(w http.ResponseWriter, r *http.Request, live *session.Sess
 	ctx, cancel := timeout(r)
 	defer cancel()
 	_, err := a.source(live).Token(ctx, scope)
+	if err == nil && scope == a.graph.ReadScope() {
+		// The token is there; perhaps it is Graph that wants to see more proof.
+		_, err = a.graph.ServicePrincipalByAppID(ctx, a.source(live), a.clientID)
+	}
 	if need := needed(err); need != nil {
-		return a.auth.visitFor(w, r, live, tokenVisit{Scopes: need.Scopes, Claims: need.Claims, Reason: "Administration of consent", ReturnTo: back})
+		return a.visitTenant(w, r, live, scope, need, back)
 	}
 	if err != nil {
 		return err
@@ -140,13 +149,22 @@ func (a *admin) allow(w http.ResponseWriter, r *http.Request, live *session.Sess
 	return nil
 }
 
+// visitTenant sends an admin to the tenant for one permission, with the claims
+// that are demanded.
+func (a *admin) visitTenant(w http.ResponseWriter, r *http.Request, live *session.Session, scope string, need *entra.InteractionRequired, back string) error {
+	return a.auth.visitFor(w, r, live, tokenVisit{Scopes: []string{scope}, Claims: need.Claims, Reason: "Administration of consent", ReturnTo: back})
+}
+
 // trouble makes a panel of an error of Graph, with the way to the tenant where
 // that helps.
 func (a *admin) trouble(r *http.Request, err error, title string, live *session.Session) templates.Problem {
 	p := a.problem(r.Context(), err, title, live)
-	if needed(err) != nil {
+	if need := needed(err); need != nil {
 		p.Tone = templates.ToneInfo
 		p.Next = "Go to the company sign-in and agree that this portal reads the directory in your name. You come back to this page."
+		if need.Claims != "" {
+			p.Next = "Go to the company sign-in and prove that it is you. You come back to this page."
+		}
 		p.Primary = allowAction(allowRead, localPath(r.URL.RequestURI()))
 	} else if apperr.From(err).Retry {
 		p.Primary = &templates.Action{Label: "Try again", URL: localPath(r.URL.RequestURI())}
@@ -164,7 +182,7 @@ func (a *admin) warning(r *http.Request, err error, title string, live *session.
 // view returns the list for an admin; nil without an error while it is being read.
 func (a *admin) view(ctx context.Context, live *session.Session) (*consent.View, error) {
 	source, home := a.source(live), live.User.TenantID
-	return a.views.of(ctx, live.ID, func(ctx context.Context) (*consent.View, error) { return a.reader.Read(ctx, source, home) })
+	return a.views.of(ctx, live.User.ID, func(ctx context.Context) (*consent.View, error) { return a.reader.Read(ctx, source, home) })
 }
 
 var risks = []struct {
@@ -349,7 +367,7 @@ func (a *admin) refresh(w http.ResponseWriter, r *http.Request, live *session.Se
 	if err := r.ParseForm(); err != nil {
 		return formError(err)
 	}
-	a.views.forget(live.ID)
+	a.views.forget(live.User.ID)
 	redirect(w, localPath(r.PostForm.Get("return_to")))
 	return nil
 }

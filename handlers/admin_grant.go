@@ -115,7 +115,7 @@ func (a *admin) granted(w http.ResponseWriter, r *http.Request, live *session.Se
 	ctx, cancel := timeout(r)
 	defer cancel()
 	found, err := a.awaitTenantGrant(ctx, live, flow.Scopes[0])
-	a.views.forget(live.ID)
+	a.views.forget(live.User.ID)
 	if found == nil {
 		entry.Outcome, entry.Code = consent.Unknown, "not_read_back"
 		if err != nil {

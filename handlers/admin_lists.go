@@ -6,9 +6,9 @@ import (
 	"sync"
 	"time"
 
+	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/consent"
-	"azts.internal/portal/session"
 )
 
 const (
@@ -28,16 +28,17 @@ const (
 	maxReadings = 4
 )
 
-// consentViews remembers the lists that admins look at, one a session: Graph
-// shows each of them what their own rights allow.
+// consentViews remembers the lists that admins look at, one a person: Graph shows
+// each of them what their own rights allow. By person and not by session, since a
+// visit to the tenant for one more permission gives the session a new id.
 type consentViews struct {
 	now     func() time.Time
 	closing <-chan struct{}
 
 	mu      sync.Mutex
-	views   map[session.ID]*consent.View
+	views   map[access.PersonID]*consent.View
 	rows    int // of views
-	reading map[session.ID]*reading
+	reading map[access.PersonID]*reading
 }
 
 // reading is a list on its way, for all who wait for it.
@@ -51,10 +52,10 @@ type reading struct {
 var errReadings = apperr.New(apperr.TooMany, "consent_lists_many", "Other administrators are having their lists read at the moment.").
 	WithNext(apperr.MenderPerson, "Wait a minute and try again.").WithRetry()
 
-// of returns the list of a session, reading it with read if there is none that is
+// of returns the list of a person, reading it with read if there is none that is
 // young enough; one reading serves all requests at once. nil without an error
 // says that it is still being read.
-func (c *consentViews) of(ctx context.Context, id session.ID, read func(context.Context) (*consent.View, error)) (*consent.View, error) {
+func (c *consentViews) of(ctx context.Context, id access.PersonID, read func(context.Context) (*consent.View, error)) (*consent.View, error) {
 	c.mu.Lock()
 	if v := c.views[id]; v != nil && c.now().Sub(v.AsOf) < ageOf(v) {
 		c.mu.Unlock()
@@ -68,7 +69,7 @@ func (c *consentViews) of(ctx context.Context, id session.ID, read func(context.
 		}
 		one = &reading{done: make(chan struct{})}
 		if c.reading == nil {
-			c.reading = make(map[session.ID]*reading)
+			c.reading = make(map[access.PersonID]*reading)
 		}
 		c.reading[id] = one
 		go c.lead(context.WithoutCancel(ctx), id, one, read)
@@ -95,7 +96,7 @@ func ageOf(v *consent.View) time.Duration {
 
 // lead reads for all who wait. It ends with viewLimit or with the process, and
 // whoever waits goes on whatever happens.
-func (c *consentViews) lead(ctx context.Context, id session.ID, one *reading, read func(context.Context) (*consent.View, error)) {
+func (c *consentViews) lead(ctx context.Context, id access.PersonID, one *reading, read func(context.Context) (*consent.View, error)) {
 	ctx, cancel := context.WithTimeout(ctx, viewLimit)
 	defer cancel()
 	defer func() {
@@ -124,7 +125,7 @@ func (c *consentViews) lead(ctx context.Context, id session.ID, one *reading, re
 
 // remember keeps a list; the caller holds mu. What is too old goes first, then
 // the oldest; a list that does not fit at all is not kept.
-func (c *consentViews) remember(id session.ID, v *consent.View) {
+func (c *consentViews) remember(id access.PersonID, v *consent.View) {
 	c.drop(id)
 	for old, view := range c.views {
 		if c.now().Sub(view.AsOf) >= ageOf(view) {
@@ -132,9 +133,9 @@ func (c *consentViews) remember(id session.ID, v *consent.View) {
 		}
 	}
 	for len(c.views) >= maxViews || len(c.views) > 0 && c.rows+len(v.Rows) > maxViewRows {
-		var oldest session.ID
+		var oldest access.PersonID
 		for other, view := range c.views {
-			if oldest == (session.ID{}) || view.AsOf.Before(c.views[oldest].AsOf) {
+			if oldest.IsZero() || view.AsOf.Before(c.views[oldest].AsOf) {
 				oldest = other
 			}
 		}
@@ -144,14 +145,14 @@ func (c *consentViews) remember(id session.ID, v *consent.View) {
 		return
 	}
 	if c.views == nil {
-		c.views = make(map[session.ID]*consent.View)
+		c.views = make(map[access.PersonID]*consent.View)
 	}
 	c.views[id] = v
 	c.rows += len(v.Rows)
 }
 
 // drop removes a list, if it is there; the caller holds mu.
-func (c *consentViews) drop(id session.ID) {
+func (c *consentViews) drop(id access.PersonID) {
 	if v := c.views[id]; v != nil {
 		c.rows -= len(v.Rows)
 		delete(c.views, id)
@@ -159,7 +160,7 @@ func (c *consentViews) drop(id session.ID) {
 }
 
 // forget makes the next list a fresh one.
-func (c *consentViews) forget(id session.ID) {
+func (c *consentViews) forget(id access.PersonID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.drop(id)
@@ -170,7 +171,7 @@ func (c *consentViews) forget(id session.ID) {
 
 // amend changes the list that is remembered after a change of one row: reading
 // thousands again would take long, and Graph shows changes late.
-func (c *consentViews) amend(id session.ID, change func(*consent.View) *consent.View) {
+func (c *consentViews) amend(id access.PersonID, change func(*consent.View) *consent.View) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if one := c.reading[id]; one != nil {
@@ -183,7 +184,7 @@ func (c *consentViews) amend(id session.ID, change func(*consent.View) *consent.
 
 // known returns the list that is remembered, however old; nil for none. It asks
 // nobody.
-func (c *consentViews) known(id session.ID) *consent.View {
+func (c *consentViews) known(id access.PersonID) *consent.View {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.views[id]

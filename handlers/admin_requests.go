@@ -160,7 +160,10 @@ func (a *admin) approveForPerson(w http.ResponseWriter, r *http.Request, live *s
 		_, err = a.graph.CreateGrant(ctx, source, graph.Grant{ClientID: portal.ID, ResourceID: resource.ID, PrincipalID: q.ObjectID, Scopes: []string{value}})
 		return err
 	})
-	a.views.forget(live.ID)
+	a.views.forget(live.User.ID)
+	if need := needed(err); need != nil {
+		return a.visitTenant(w, r, live, a.graph.GrantScope(), need, templates.AdminRequestURL(q.ID))
+	}
 	if err != nil {
 		return err
 	}

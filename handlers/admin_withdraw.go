@@ -13,6 +13,7 @@ import (
 
 	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/consent"
+	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/internal/graph"
 	"azts.internal/portal/session"
 	"azts.internal/portal/templates"
@@ -107,7 +108,7 @@ func (a *admin) grantWithdrawal(ctx context.Context, r *http.Request, live *sess
 
 // grantConsequences says who is hit and what happens (entra.md §7.6).
 func (a *admin) grantConsequences(_ context.Context, live *session.Session, w *withdrawal, g graph.Grant) {
-	known := a.views.known(live.ID)
+	known := a.views.known(live.User.ID)
 	if g.TenantWide {
 		w.hit = append(w.hit, "Everybody in your organization who uses "+w.client+" with "+w.api+".")
 		if known != nil {
@@ -127,7 +128,7 @@ func (a *admin) grantConsequences(_ context.Context, live *session.Session, w *w
 			w.consequences = append(w.consequences, "A tenant-wide grant covers the same: for "+w.whom+" nothing changes until that is withdrawn too.")
 		}
 	}
-	w.consequences = append(w.consequences, "Access tokens that were issued stay valid until they expire, in about an hour at most two.",
+	w.consequences = append(w.consequences, "Access tokens that were issued stay valid until they expire: after an hour as a rule, two at most.",
 		"After that "+w.client+" gets no new token for this, and people are asked for consent again where your organization lets them consent.")
 	if w.clientApp == a.clientID {
 		w.consequences = append(w.consequences, "The application is this portal: its pages that need the permission ask for consent again.")
@@ -239,7 +240,7 @@ func (a *admin) answerWithdraw(ctx context.Context, w http.ResponseWriter, r *ht
 			return err
 		}
 		page.Allow = allowAction(what.permission, what.url)
-		page.AllowText = "To withdraw consent, this portal needs your permission " + what.scope + ". The company sign-in asks you for it; then you come back here."
+		page.AllowText = "To withdraw consent, this portal needs your permission " + entra.ScopeName(what.scope) + " at Microsoft Graph. The company sign-in asks you for it; then you come back here."
 	}
 	page.Title = page.Heading
 	return a.render(w, r, status, templates.Withdraw(*page))
@@ -270,7 +271,7 @@ func (a *admin) notWithdrawn(w http.ResponseWriter, r *http.Request, live *sessi
 		page.Heading, page.Title, p.Title, status = "Withdraw", "Withdraw", "The company sign-in wants to see you first", http.StatusOK
 	} else {
 		p.Tone, p.Primary = templates.ToneInfo, nil
-		a.views.forget(live.ID)
+		a.views.forget(live.User.ID)
 	}
 	page.Problem = &p
 	return a.render(w, r, status, templates.Withdraw(*page))
@@ -312,11 +313,14 @@ func (a *admin) withdraw(read func(context.Context, *http.Request, *session.Sess
 		if apperr.HasCode(err, graph.CodeNotFound) {
 			return a.notWithdrawn(w, r, live, &page, errGrantGone.Because(err))
 		}
+		if need := needed(err); need != nil {
+			return a.visitTenant(w, r, live, what.scope, need, what.url)
+		}
 		if err != nil {
-			a.views.forget(live.ID)
+			a.views.forget(live.User.ID)
 			return err
 		}
-		a.views.amend(live.ID, func(v *consent.View) *consent.View {
+		a.views.amend(live.User.ID, func(v *consent.View) *consent.View {
 			if len(what.stay) > 0 {
 				return v.WithScopes(what.id, what.stay)
 			}

@@ -191,7 +191,7 @@ func requestBy(w *world, account, scope, reason string) *browser {
 }
 
 func TestRequestsAreDecided(t *testing.T) {
-	w, b := adminWorld(t, withdrawGrants)
+	w, b := adminWorld(t, writeAll)
 	const wanted = sandbox.GraphAudience + "/GroupMember.Read.All"
 	b.get("/admin/requests").want(http.StatusOK, "Requests").has("main", "Nothing is waiting")
 	reason := `I compare <b>owners</b> with "teams"`

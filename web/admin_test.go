@@ -19,23 +19,15 @@ import (
 const (
 	ada = "ada@contoso.com"
 
-	withdrawGrants = sandbox.GraphAudience + "/DelegatedPermissionGrant.ReadWrite.All"
-	withdrawRoles  = sandbox.GraphAudience + "/AppRoleAssignment.ReadWrite.All"
-	readDirectory  = sandbox.GraphAudience + "/Directory.Read.All"
-	aztsScope      = sandbox.AzTSAppIDURI + "/user_impersonation"
+	withdrawRoles = sandbox.GraphAudience + "/AppRoleAssignment.ReadWrite.All"
+	aztsScope     = sandbox.AzTSAppIDURI + "/user_impersonation"
 )
 
 // adminWorld is a world where reading the directory is granted for everybody, as
 // README asks, and whatever else is given; Ada is signed in.
 func adminWorld(t testing.TB, granted ...string) (*world, *browser) {
 	t.Helper()
-	w := startWorld(t, setup{before: func(s *tenantServer) {
-		for _, scope := range append(granted, readDirectory) {
-			if err := s.Consent(sandbox.PortalClientID, "", scope); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}})
+	w := agreed(t, sandbox.Options{}, append(granted, readAll)...)
 	b := w.browser()
 	b.signIn(ada)
 	return w, b
@@ -134,7 +126,7 @@ func TestAdminSeesEveryGrant(t *testing.T) {
 
 // TestGraphIsAskedWithTheAdminsOwnToken: never with one of the portal's.
 func TestGraphIsAskedWithTheAdminsOwnToken(t *testing.T) {
-	w, b := adminWorld(t, withdrawGrants)
+	w, b := adminWorld(t, writeAll)
 	var mu sync.Mutex
 	callers := map[string]int{}
 	w.tenant.answerWith(func(_ http.ResponseWriter, r *http.Request) bool {
@@ -180,7 +172,7 @@ func TestAdminWithdrawsForEverybody(t *testing.T) {
 	p.has("main", "Everybody in your organization who uses Ledger Exporter with AzTS API.")
 	p.has("main", "stay valid until they expire")
 	p.has("main", "One person agreed for themselves as well")
-	p.has("main", withdrawGrants)
+	p.has("main", "DelegatedPermissionGrant.ReadWrite.All")
 	if p.sel("form .btn-danger").Length() != 0 {
 		t.Fatal("it can be withdrawn without the permission")
 	}
@@ -218,7 +210,7 @@ func TestAdminWithdrawsForEverybody(t *testing.T) {
 }
 
 func TestAdminWithdrawsOneScopeAndARole(t *testing.T) {
-	w, b := adminWorld(t, withdrawGrants, withdrawRoles)
+	w, b := adminWorld(t, writeAll, withdrawRoles)
 	if err := w.tenant.Consent(sandbox.PortalClientID, dana, "openid profile User.Read"); err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +242,7 @@ func TestAdminWithdrawsOneScopeAndARole(t *testing.T) {
 
 // TestAGrantChangesMeanwhile: what is withdrawn is what was shown, or nothing.
 func TestAGrantChangesMeanwhile(t *testing.T) {
-	w, b := adminWorld(t, withdrawGrants)
+	w, b := adminWorld(t, writeAll)
 	grant := grantOf(graphPrincipal, sandbox.DanaID)
 	consent := func(scope string) {
 		t.Helper()
@@ -286,7 +278,7 @@ func TestAGrantChangesMeanwhile(t *testing.T) {
 
 // TestAWithdrawalThatMayHaveHappened: Graph breaks in the middle of the change.
 func TestAWithdrawalThatMayHaveHappened(t *testing.T) {
-	w, b := adminWorld(t, withdrawGrants)
+	w, b := adminWorld(t, writeAll)
 	p := b.get(withdrawLink(consentRow(b.get("/admin/consent?q=fleet+sync"), "Fleet Sync", "Aino")))
 	w.tenant.answerWith(func(rw http.ResponseWriter, r *http.Request) bool {
 		if r.Method != http.MethodDelete {
@@ -371,6 +363,45 @@ func TestPermissionsAndCredentials(t *testing.T) {
 	b.get("/admin/permissions").want(http.StatusOK, "Permissions").has("main", "The permissions cannot be read")
 }
 
+// TestGraphWantsMoreProof: a claims challenge of Graph leads to the tenant with
+// those claims and back; the same challenge again stops with an explanation.
+func TestGraphWantsMoreProof(t *testing.T) {
+	w, b := adminWorld(t)
+	var mu sync.Mutex
+	times := 2 // the list, and the look before the visit
+	const claims = `{"access_token":{"acrs":{"essential":true,"value":"c1"}}}`
+	w.tenant.answerWith(func(rw http.ResponseWriter, r *http.Request) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if !strings.HasPrefix(r.URL.Path, "/graph/") || times == 0 {
+			return false
+		}
+		times--
+		rw.Header().Set("WWW-Authenticate", `Bearer realm="", error="insufficient_claims", claims="`+base64.StdEncoding.EncodeToString([]byte(claims))+`"`)
+		http.Error(rw, `{"error":{"code":"InvalidAuthenticationToken"}}`, http.StatusUnauthorized)
+		return true
+	})
+	p := b.get("/admin/consent").want(http.StatusOK, "Consent")
+	p.has("main", "prove that it is you")
+	p = b.submit(p, `form[action="/admin/allow"] button`, nil)
+	if p = b.toAnswer(p, ada); p.heading() != "Working..." {
+		t.Fatalf("at the tenant: %q", p.heading())
+	}
+	p = b.submit(p, "form#hiddenform", nil).want(http.StatusOK, "Consent")
+	if p.sel("table.consent tbody tr").Length() == 0 {
+		t.Errorf("back with the proof: %s", p.text("main"))
+	}
+	mu.Lock()
+	times = -1
+	mu.Unlock()
+	b.post("/admin/consent/refresh", url.Values{"return_to": {"/admin/consent"}})
+	p = b.get("/admin/consent")
+	p = b.submit(p, `form[action="/admin/allow"] button`, nil)
+	if p.evidence("Code") != "challenge_repeated" {
+		t.Errorf("the same challenge again: %d %s: %s", p.status, p.evidence("Code"), p.text("main"))
+	}
+}
+
 // adminRoutes are all of them, with the method.
 var adminRoutes = []struct{ method, path string }{
 	{"GET", "/admin"}, {"GET", "/admin/consent"}, {"GET", "/admin/consent.csv"}, {"POST", "/admin/consent/refresh"}, {"GET", "/admin/consent/grant"},
@@ -381,7 +412,7 @@ var adminRoutes = []struct{ method, path string }{
 }
 
 func TestAttackEmployeeAtTheAdminsPages(t *testing.T) {
-	w, admin := adminWorld(t, withdrawGrants)
+	w, admin := adminWorld(t, writeAll)
 	employee := w.browser()
 	employee.signIn(dana)
 	grant := grantOf(graphPrincipal, "") // Directory.Read.All for everybody
@@ -409,7 +440,7 @@ func TestAttackEmployeeAtTheAdminsPages(t *testing.T) {
 
 // TestAttackFormOfAnotherSite: no page of strangers withdraws, grants or decides.
 func TestAttackFormOfAnotherSite(t *testing.T) {
-	w, b := adminWorld(t, withdrawGrants)
+	w, b := adminWorld(t, writeAll)
 	evil, err := url.Parse("https://evil.example/")
 	if err != nil {
 		t.Fatal(err)

@@ -32,6 +32,10 @@ const (
 // TokenSource gives tokens for Graph on behalf of a person.
 type TokenSource = azhttp.TokenSource
 
+// ChallengeError says that Graph wants a token with more claims (entra.md §6);
+// find it with errors.As.
+type ChallengeError = azhttp.ChallengeError
+
 // RetryAfter returns how long Graph asked to wait, at most a day; zero when it
 // did not say.
 func RetryAfter(err error) time.Duration { return azhttp.RetryAfter(err) }
