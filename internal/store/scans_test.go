@@ -113,7 +113,7 @@ func startProcess(t testing.TB, databaseURL, aztsURL string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Service, err = scan.New(scan.Config{Records: p.db, AzTS: client, Tokens: alwaysSignedIn{}, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	p.Service, err = scan.New(scan.Config{Records: p.db, AzTS: client, Tokens: alwaysSignedIn{}, Log: slog.New(slog.DiscardHandler), Now: time.Now, Feed: p.db.ScanFeed()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,159 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"azts.internal/portal/internal/access"
+	"azts.internal/portal/internal/scan"
+	"azts.internal/portal/internal/store/storetest"
+)
+
+// eachReplicated runs test on an empty database of each kind that several
+// processes may share.
+func eachReplicated(t *testing.T, test func(t *testing.T, databaseURL string)) {
+	t.Helper()
+	for _, kind := range storetest.Databases() {
+		if kind.Replicas {
+			t.Run(kind.Name, func(t *testing.T) { test(t, kind.New(t)) })
+		}
+	}
+}
+
+// run hears other processes until the test ends.
+func (p *process) run(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { p.Run(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		wg.Wait()
+	})
+}
+
+// next returns the next event that is wanted.
+func next(t *testing.T, events <-chan scan.Event, what string, wanted func(scan.Event) bool) scan.Event {
+	t.Helper()
+	limit := time.NewTimer(30 * time.Second)
+	defer limit.Stop()
+	for {
+		select {
+		case e, open := <-events:
+			if !open {
+				t.Fatalf("events ended before %s", what)
+			}
+			if wanted(e) {
+				return e
+			}
+		case <-limit.C:
+			t.Fatalf("no %s", what)
+		}
+	}
+}
+
+func TestChangesReachTheSubscribersOfEveryReplica(t *testing.T) {
+	eachReplicated(t, func(t *testing.T, databaseURL string) {
+		service := &slowAzTS{}
+		server := httptest.NewServer(service)
+		defer server.Close()
+		one, two := startProcess(t, databaseURL, server.URL), startProcess(t, databaseURL, server.URL)
+		defer one.stop(t)
+		defer two.stop(t)
+		owner, stranger := access.PersonID{Authority: "t", Subject: "ann"}, access.PersonID{Authority: "t", Subject: "bob"}
+		here, cancelHere := one.Subscribe(owner)
+		defer cancelHere()
+		there, cancelThere := two.Subscribe(owner)
+		defer cancelThere()
+		foreign, cancelForeign := two.Subscribe(stranger)
+		defer cancelForeign()
+		one.run(t)
+		two.run(t)
+		anything := func(e scan.Event) bool { return e.Scan == "" }
+		next(t, here, "beginning of the line", anything)
+		next(t, there, "beginning of the line", anything)
+		next(t, foreign, "beginning of the line", anything)
+
+		s, err := one.Request(t.Context(), owner, alwaysSignedIn{}, []string{"00000000-0000-0000-0000-000000000001"}, "k")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, events := range []<-chan scan.Event{here, there} {
+			for version := range 2 {
+				e := next(t, events, "change", func(scan.Event) bool { return true })
+				if e.Scan != s.ID || e.Version != int64(version+1) || e.At.IsZero() {
+					t.Errorf("event %+v", e)
+				}
+			}
+		}
+		// The line breaks: what was told meanwhile is lost, and that is told.
+		storetest.Exec(t, databaseURL, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN "+scanChannel+"'")
+		next(t, there, "word on the gap", anything)
+		service.done.Store(true)
+		for _, events := range []<-chan scan.Event{here, there} {
+			next(t, events, "end of the scan", func(e scan.Event) bool { return e.Scan == s.ID && e.State == scan.Completed })
+		}
+		select {
+		case e := <-foreign:
+			if e.Scan != "" {
+				t.Errorf("another person heard %+v", e)
+			}
+		default:
+		}
+	})
+}
+
+// Of two replicas one follows a scan at a time: each look is one call.
+func TestTwoReplicasFollowEachScanOnce(t *testing.T) {
+	eachReplicated(t, func(t *testing.T, databaseURL string) {
+		const scans = 20
+		service := &slowAzTS{}
+		server := httptest.NewServer(service)
+		defer server.Close()
+		one, two := startProcess(t, databaseURL, server.URL), startProcess(t, databaseURL, server.URL)
+		defer one.stop(t)
+		defer two.stop(t)
+		begun := time.Now()
+		ended := make(map[scan.ID]<-chan scan.Event)
+		for n := range scans {
+			owner := access.PersonID{Authority: "t", Subject: fmt.Sprint(n)} // of their own, so that no call is shared
+			events, cancel := one.Subscribe(owner)
+			defer cancel()
+			s, err := one.Request(t.Context(), owner, alwaysSignedIn{}, []string{fmt.Sprintf("00000000-0000-0000-0000-%012d", n)}, "k")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ended[s.ID] = events
+		}
+		one.run(t)
+		// Three rounds of looks, at 0, 5 and 10 s; then all end at the next.
+		limit := time.After(30 * time.Second)
+		for service.looks.Load() < 3*scans {
+			select {
+			case <-limit:
+				t.Fatalf("%d looks", service.looks.Load())
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+		service.done.Store(true)
+		for id, events := range ended {
+			next(t, events, "end", func(e scan.Event) bool { return e.Scan == id && e.State == scan.Completed })
+		}
+		most := int32(scans * (int(time.Since(begun)/(5*time.Second)) + 2))
+		if looks := service.looks.Load(); looks > most {
+			t.Errorf("%d looks at %d scans in %v", looks, scans, time.Since(begun))
+		}
+		if n := service.requests.Load(); n != scans {
+			t.Errorf("%d requests", n)
+		}
+		var both int
+		if err := errors.Join(one.db.queryRow(t.Context(), "SELECT count(DISTINCT a) FROM river_job, unnest(attempted_by) a WHERE kind = 'scan_follow'").Scan(&both)); err != nil || both != 2 {
+			t.Errorf("%d replicas took part, %v", both, err)
+		}
+	})
+}
