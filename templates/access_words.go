@@ -112,7 +112,15 @@ func (o *AskOption) label() string {
 	return o.Label
 }
 
-// rolesTitle counts what the table holds.
+// place tells where a permission is and what it is for, after its name.
+func (f *AdminAskForm) place() string {
+	if f.Title == "" {
+		return " at " + f.API
+	}
+	return " at " + f.API + ": " + f.Title + "."
+}
+
+// summary counts what the table holds.
 func (p *RolesPanel) summary() string {
 	switch {
 	case p.All == 0:
