@@ -28,8 +28,10 @@ type frame struct {
 	version     string
 	features    Features
 	overTLS     bool // browsers reach us by https
-	now         func() time.Time
-	log         *slog.Logger
+	// opens reports whether a page can be opened at a path, which begins with a slash.
+	opens func(path string) bool
+	now   func() time.Time
+	log   *slog.Logger
 }
 
 const themeCookie = "__Host-theme"
@@ -157,14 +159,25 @@ func signedOutJSON(w http.ResponseWriter) error {
 
 // pageOfForm returns the page a form stands on: a form that was sent when the
 // session had ended cannot be sent again by a redirect. Browsers name that page
-// (Referrer-Policy same-origin); for one that does not it is the first page of the area.
+// (Referrer-Policy same-origin). Where it was itself the answer to a form, or is
+// not named, it is the nearest page above.
 func (f *frame) pageOfForm(r *http.Request) string {
 	from, err := url.Parse(r.Referer())
-	if err == nil && from.Host == r.Host {
+	if err == nil && from.Host == r.Host && f.opens(from.Path) {
 		return from.RequestURI()
 	}
-	area, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	return "/" + area
+	path := r.URL.Path
+	if err == nil && from.Host == r.Host {
+		path = from.Path
+	}
+	for !f.opens(path) {
+		above := strings.LastIndexByte(path, '/')
+		if above <= 0 {
+			return templates.HomeURL
+		}
+		path = path[:above]
+	}
+	return path
 }
 
 // timeout bounds the work for one page that asks other services.

@@ -5,7 +5,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -124,16 +126,22 @@ func TestMarkTellsSessionsAndPeopleApart(t *testing.T) {
 }
 
 func TestAFormThatWasSentTooLateLeadsBackToItsPage(t *testing.T) {
-	f := &frame{}
+	pages := []string{"/", "/tokens", "/scans", "/admin", "/admin/consent"}
+	f := &frame{opens: func(path string) bool { return slices.Contains(pages, path) }}
 	for _, test := range []struct{ path, referer, want string }{
+		{"/tokens/renew", "https://portal.example/tokens/reveal", "/tokens"},
+		{"/admin/consent/withdraw", "https://portal.example/admin/consent?q=a", "/admin/consent?q=a"},
+		{"/nowhere/at/all", "", "/"},
+		{"/nowhere/at/all", "https://portal.example", "/"},
+		{"*", "", "/"},
 		{"/tokens/reveal", "https://portal.example/tokens?resource=arm", "/tokens?resource=arm"},
 		{"/tokens/reveal", "", "/tokens"},
-		{"/admin/consent/withdraw", "", "/admin"},
+		{"/admin/consent/withdraw", "", "/admin/consent"},
 		{"/scans", "https://portal.example/scans?q=prod", "/scans?q=prod"},
 		{"/scans", "https://elsewhere.example/scans?q=prod", "/scans"},
 		{"/scans", "://", "/scans"},
 	} {
-		r := httptest.NewRequest(http.MethodPost, "https://portal.example"+test.path, nil)
+		r := &http.Request{Method: http.MethodPost, Host: "portal.example", URL: &url.URL{Path: test.path}, Header: make(http.Header)}
 		r.Header.Set("Referer", test.referer)
 		if back := f.pageOfForm(r); back != test.want {
 			t.Errorf("%s from %q leads to %q, want %q", test.path, test.referer, back, test.want)

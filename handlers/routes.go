@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
@@ -202,6 +203,10 @@ func New(p Parts) (http.Handler, error) {
 	}
 
 	mux.Handle("/", f.nothing(mux))
+	f.opens = func(path string) bool {
+		_, pattern := mux.Handler(&http.Request{Method: http.MethodGet, URL: &url.URL{Path: path}})
+		return strings.HasPrefix(pattern, http.MethodGet+" ")
+	}
 
 	return f.outer(p.TrustedProxies, f.sameOrigin(mux)), nil
 }
