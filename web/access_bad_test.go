@@ -245,8 +245,7 @@ func TestGivingBackNeedsAChoice(t *testing.T) {
 	b := w.browser()
 	b.signInTo(ines, "/access")
 	p := b.get("/access/give-back?" + url.Values{"grant": {grantOf(graphPrincipal, sandbox.InesID)}}.Encode())
-	b.submit(p, `form[action="/access/give-back"] button`, nil).want(http.StatusBadRequest, "Give back consent")
-	p.has("#scope-error", "Nothing is chosen")
+	b.submit(p, `form[action="/access/give-back"] button`, nil).want(http.StatusBadRequest, "Give back consent").has("#scope-error", "Nothing is chosen")
 	for _, id := range []string{"", strings.Repeat("x", 200), "../me", "a/b?c"} {
 		p = b.post("/access/give-back", url.Values{"grant": {id}, "scope": {"x"}})
 		if p.status/100 == 5 || p.heading() == "Give back consent" {
