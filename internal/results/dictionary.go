@@ -277,7 +277,10 @@ func resume(s *Set) (*dictionary, error) {
 		}
 		d.textBytes += len(data) - int(s.blocks[i].count)
 		for code := s.blocks[i].first; len(data) > 0; code++ {
-			end := max(bytes.IndexByte(data, 0), 0)
+			end := bytes.IndexByte(data, 0)
+			if end < 0 {
+				return nil, errSegment
+			}
 			d.texts[d.hash(data[:end])] = code
 			data = data[end+1:]
 		}

@@ -1,6 +1,10 @@
 package results
 
-import "context"
+import (
+	"bytes"
+	"compress/flate"
+	"context"
+)
 
 // Limits for tests.
 type Limits struct{ Rows, NameBytes, TextBytes, SetBytes, Pages, SegmentRows int }
@@ -39,19 +43,55 @@ func (a *Archive) Forget() {
 // Bytes is what the cache takes a set for.
 func (s *Set) Bytes() int64 { return s.bytes() }
 
-// Decode adds a segment in clear to an empty set and reads all its rows.
+// Decode adds a segment in clear to an empty set and asks it all there is to ask.
 func Decode(segment []byte) error {
 	s := newSet(Info{})
 	if err := s.add(segment); err != nil {
 		return err
 	}
-	for _, err := range s.Rows(Query{Text: "a"}) {
-		if err != nil {
+	return s.askAll()
+}
+
+// DecodeColumns is Decode for the columns of a segment with a hundred texts.
+func DecodeColumns(columns []byte) error {
+	s := newSet(Info{})
+	var packed bytes.Buffer
+	if err := pack(&packed, bytes.Repeat([]byte{'a', 0}, 100)); err != nil {
+		return err
+	}
+	s.blocks, s.texts = []block{{first: 1, count: 100, size: 200, packed: packed.Bytes()}}, 101
+	if err := s.addColumns(&input{data: columns}); err != nil {
+		return err
+	}
+	return s.askAll()
+}
+
+func (s *Set) askAll() error {
+	for _, by := range Sorts() {
+		if _, err := s.Query(Query{Text: "a", Sort: by, Group: []string{"x"}}); err != nil {
 			return err
 		}
 	}
+	for row, err := range s.Rows(Query{}) {
+		if err != nil {
+			return err
+		}
+		if _, _, err := s.Find(KeyOf(&row.Result)); err != nil {
+			return err
+		}
+	}
+	s.Summary()
+	Compare(s, s)
 	_, err := resume(s)
 	return err
+}
+
+// Columns returns the columns of a segment in clear.
+func Columns(segment []byte) ([]byte, error) {
+	in := &input{data: segment[1:]}
+	size := in.number(maxColumnsBytes)
+	u := &unpacker{reader: flate.NewReader(nil)}
+	return u.unpack(in.bytes(in.number(maxColumnsBytes)), size)
 }
 
 // OpenSegment returns a segment of a set in clear.
@@ -61,4 +101,11 @@ func (a *Archive) OpenSegment(ctx context.Context, rec SetRecord, number int, se
 		return nil, err
 	}
 	return a.keys.Open(sealed, rec.place("segment", h.Generation, int64(number)))
+}
+
+// ForgetText drops the last search.
+func (s *Set) ForgetText() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lastText = nil
 }

@@ -1,6 +1,7 @@
 package results
 
 import (
+	"bytes"
 	"cmp"
 	"iter"
 	"math/bits"
@@ -157,10 +158,10 @@ const (
 // batch returns the first numbers, at most size and with at most about
 // maxBatchBytes of texts, and at least one.
 func (s *Set) batch(numbers []uint32, size int) []uint32 {
-	bytes := 0
+	held := 0
 	for i, n := range numbers[:min(size, len(numbers))] {
-		bytes += s.textSize(s.rows[rowReason][n]) + s.textSize(s.tables[exceptions][exceptionJustification][s.rows[exceptions][n]])
-		if bytes > maxBatchBytes && i > 0 {
+		held += s.textSize(s.rows[rowReason][n]) + s.textSize(s.tables[exceptions][exceptionJustification][s.rows[exceptions][n]])
+		if held > maxBatchBytes && i > 0 {
 			return numbers[:i]
 		}
 	}
@@ -247,6 +248,7 @@ func (s *Set) keepOut(fails []uint16, d *dimension, bit uint16, q *Query) bool {
 
 // textFilter says which words are in which entries and texts.
 type textFilter struct {
+	asked                                  string // the words with NUL between them
 	all                                    uint8
 	controls, resources, exceptions, texts []uint8
 }
@@ -261,17 +263,28 @@ func (s *Set) textMatch(text string) (*textFilter, error) {
 	if len(words) == 0 {
 		return nil, nil
 	}
+	// Whoever turns the pages of a search asks for the same words again.
+	asked := string(bytes.Join(words, nul))
+	s.mu.Lock()
+	last := s.lastText
+	s.mu.Unlock()
+	if last != nil && last.asked == asked {
+		return last, nil
+	}
 	texts, err := s.searchTexts(words)
 	if err != nil {
 		return nil, err
 	}
-	t := &textFilter{all: 1<<len(words) - 1, texts: texts,
+	t := &textFilter{asked: asked, all: 1<<len(words) - 1, texts: texts,
 		controls:   s.searchEntries(controls, words, controlName, controlTitle),
 		resources:  s.searchEntries(resources, words, resourceName, resourceID, resourceGroup),
 		exceptions: make([]uint8, len(s.tables[exceptions][0]))}
 	for i, code := range s.tables[exceptions][exceptionJustification] {
 		t.exceptions[i] = texts[code]
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lastText = t
 	return t, nil
 }
 

@@ -25,8 +25,9 @@ type Set struct {
 
 	checked [tableCount]int // entries that add has looked at
 
-	mu    sync.Mutex
-	ranks map[sortField][]uint32
+	mu       sync.Mutex
+	ranks    map[sortField][]uint32
+	lastText *textFilter
 }
 
 // Row is a result with its number in the set, which stays the same.
@@ -232,7 +233,7 @@ func (s *Set) textSize(code uint32) int {
 
 // bytes is about how much memory the set takes, with what it may work out later.
 func (s *Set) bytes() int64 {
-	n := int64(len(s.names))*(16+4) + int64(len(s.tables[resources][0]))*4*3
+	n := int64(len(s.names))*(16+4) + int64(len(s.tables[resources][0]))*(4*3+1) + int64(s.texts)
 	for _, name := range s.names {
 		n += int64(len(name)) + 1
 	}

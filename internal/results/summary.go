@@ -20,9 +20,9 @@ type Tally struct {
 // Summary is a set in numbers. Statuses and severities are in the order of their
 // meaning, the others with most failures first, at most [MaxGroups] of each.
 type Summary struct {
-	Rows, Passed, Failed                              int
-	Status, Severity, Category, Group, Subscription   []Tally
-	Categories, Groups, Subscriptions, NamedResources int // how many there are in all
+	Rows, Passed, Failed                            int
+	Status, Severity, Category, Group, Subscription []Tally
+	Categories, Groups, Subscriptions, Resources    int // how many there are in all
 }
 
 // Summary returns the numbers of the whole set.
@@ -55,7 +55,7 @@ func (s *Set) Summary() Summary {
 		*list = (*list)[:min(len(*list), MaxGroups)]
 	}
 	for _, class := range s.tables[resources][resourceKey] {
-		out.NamedResources = max(out.NamedResources, int(class))
+		out.Resources = max(out.Resources, int(class))
 	}
 	return out
 }

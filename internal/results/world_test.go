@@ -29,10 +29,12 @@ type memory struct {
 	scans    map[string]access.PersonID
 	sets     map[string]results.SetRecord
 	segments map[string]map[int][]byte
-	loads    int                   // calls of ResultSegments
-	fail     func(saves int) error // asked before each SaveResults
-	saves    int
-	hold     chan struct{} // if set, ResultSegments waits for its end
+	loads    int // calls of ResultSegments
+	// asked before and after each SaveResults, with the number of the call
+	failBefore, failAfter func(saves int) error
+	saves                 int
+	// if set, ResultSegments tells entered of each call, and waits for the end of hold
+	entered, hold chan struct{}
 }
 
 func newMemory() *memory {
@@ -72,8 +74,8 @@ func (m *memory) SaveResults(_ context.Context, rec results.SetRecord, segment [
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.saves++
-	if m.fail != nil {
-		if err := m.fail(m.saves); err != nil {
+	if m.failBefore != nil {
+		if err := m.failBefore(m.saves); err != nil {
 			return err
 		}
 	}
@@ -89,6 +91,9 @@ func (m *memory) SaveResults(_ context.Context, rec results.SetRecord, segment [
 	}
 	rec.CreatedAt = old.CreatedAt
 	m.sets[rec.ScanID] = rec
+	if m.failAfter != nil {
+		return m.failAfter(m.saves)
+	}
 	return nil
 }
 
@@ -106,9 +111,10 @@ func (m *memory) ResultSegments(ctx context.Context, scanID string, number int) 
 	return func(yield func([]byte, error) bool) {
 		m.mu.Lock()
 		m.loads++
-		hold := m.hold
+		entered, hold := m.entered, m.hold
 		m.mu.Unlock()
 		if hold != nil {
+			entered <- struct{}{}
 			select {
 			case <-hold:
 			case <-ctx.Done():
