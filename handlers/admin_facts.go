@@ -24,6 +24,11 @@ func (a *admin) permissions(w http.ResponseWriter, r *http.Request, live *sessio
 	ctx, cancel := timeout(r)
 	defer cancel()
 	page := templates.PermissionsPage{AdminFrame: a.frameOf(w, r, live, "Permissions"), AppIDURI: a.api, AsOf: a.now()}
+	if a.api == "" {
+		page.Problem = &templates.Problem{Tone: templates.ToneInfo, Title: "No AzTS API is configured", What: "This portal runs without AzTS, so there is no API to list.",
+			Next: "Set PORTAL_AZTS_URL and PORTAL_AZTS_SCOPE.", Mender: menders[apperr.MenderDeveloper]}
+		return a.render(w, r, http.StatusOK, templates.Permissions(page))
+	}
 	api, err := a.graph.ServicePrincipalByURI(ctx, a.source(live), a.api)
 	if err != nil {
 		p := a.trouble(r, err, "The permissions cannot be read", live)

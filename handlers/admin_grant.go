@@ -110,7 +110,15 @@ func (a *admin) granted(w http.ResponseWriter, r *http.Request, live *session.Se
 	entry := a.tenantEntry(r, live, flow)
 	if err := entra.ParseAdminConsent(query); err != nil {
 		entry.Outcome, entry.Code = consent.Failed, apperr.From(err).Code
-		return errors.Join(err, a.service.End(r.Context(), entry))
+		if ended := a.service.End(r.Context(), entry); ended != nil {
+			return errors.Join(err, ended)
+		}
+		if !apperr.HasCode(err, entra.CodeConsentRefused) {
+			return err
+		}
+		a.sessions.AddFlash(w, session.Flash{Text: "Nothing was granted: somebody said no on the page of the company sign-in."})
+		redirect(w, localPath(flow.ReturnTo))
+		return nil
 	}
 	ctx, cancel := timeout(r)
 	defer cancel()

@@ -55,10 +55,13 @@ func (p *Provider) AdminConsentURL(ctx context.Context, a AdminConsent) (string,
 	return u.String(), nil
 }
 
+// CodeConsentRefused is the code of the error that says that somebody declined.
+const CodeConsentRefused = "admin_consent_refused"
+
 var (
 	errConsentMalformed = apperr.New(apperr.Invalid, "admin_consent_malformed", "This answer of the company sign-in is malformed.").
 				WithNext(apperr.MenderPerson, "Start again from the page on which you granted the permission.")
-	errConsentRefused = apperr.New(apperr.Forbidden, "admin_consent_refused", "The permission was not granted: somebody said no on the page of the company sign-in.").
+	errConsentRefused = apperr.New(apperr.Forbidden, CodeConsentRefused, "The permission was not granted: somebody said no on the page of the company sign-in.").
 				WithNext(apperr.MenderPerson, "Start again if that was a mistake. Granting for everybody needs the role Global Administrator, Privileged Role Administrator, Application Administrator or Cloud Application Administrator.")
 )
 
