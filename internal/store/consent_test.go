@@ -1,6 +1,8 @@
 package store
 
 import (
+	"context"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +62,35 @@ func TestTheAuditLogIsAppendOnly(t *testing.T) {
 		after, err := db.AuditEntries(t.Context(), 10)
 		if err != nil || len(after) != 1 || after[0] != before[0] {
 			t.Errorf("the log is %+v, %v; it was %+v", after, err, before)
+		}
+	})
+}
+
+// TestAnIntentSurvivesTheProcess: a process that dies between the change and its
+// outcome leaves the intent, and only that.
+func TestAnIntentSurvivesTheProcess(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, databaseURL string) {
+		db := openTest(t, databaseURL)
+		service, err := consent.NewService(db, time.Now, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		entry := consent.Entry{Actor: access.PersonID{Authority: "t", Subject: "ada"}, ActorName: "Ada", Action: consent.WithdrawGrant, ClientName: "Ledger", Reference: "ref"}
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("it did not die")
+				}
+			}()
+			_ = service.Audited(t.Context(), entry, func(error) bool { return false }, func(context.Context) error { panic("power cut") })
+		}()
+		closed(t, db)
+
+		db = openTest(t, databaseURL)
+		defer closed(t, db)
+		left, err := db.AuditEntries(t.Context(), 10)
+		if err != nil || len(left) != 1 || left[0].Outcome != consent.Intended || left[0].ClientName != "Ledger" || left[0].At.IsZero() {
+			t.Errorf("the log is %+v, %v", left, err)
 		}
 	})
 }
