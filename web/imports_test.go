@@ -63,7 +63,7 @@ var owners = map[string][]string{
 	"github.com/riverqueue/river/riverdri": {"internal/store"},
 	"golang.org/x/oauth2":                  {"internal/entra"},
 	"modernc.org/sqlite":                   {"internal/store"},
-	"database/sql":                         {"internal/store"},
+	"database/sql":                         {"internal/store", "internal/store/storetest"},
 	"html/template":                        {"internal/sandbox"}, // our pages are templ
 	"embed":                                {"static", "internal/store", "internal/sandbox"},
 }

@@ -58,7 +58,12 @@ func (FollowArgs) InsertOpts() river.InsertOpts {
 
 // Register adds the worker that follows scans. Call it before the job queue is
 // made: no scan can be requested until then.
-func (s *Service) Register(workers *river.Workers) { river.AddWorker(workers, &follower{service: s}) }
+func (s *Service) Register(workers *river.Workers) {
+	river.AddWorker(workers, &follower{service: s})
+	if s.schedules != nil {
+		river.AddWorker(workers, &dueWorker{service: s})
+	}
+}
 
 type follower struct {
 	river.WorkerDefaults[FollowArgs]
@@ -162,13 +167,16 @@ func (s *Service) look(ctx context.Context, scan *Scan) (pause time.Duration, er
 	scan.turn(PartAsked, PartUnconfirmed)
 	limited, cancel := context.WithTimeout(ctx, LookLimit)
 	defer cancel()
-	source, err := s.tokens.AzTSToken(limited, scan.Owner)
+	source, err := s.sourceOf(limited, scan)
 	switch {
 	case err != nil:
 	case scan.mayAsk(s.now()):
 		err, fail = s.askMore(limited, scan, source)
 	default:
 		err = s.poll(limited, scan, source)
+	}
+	if fail == nil && errors.Is(err, ErrDelegationRefused) {
+		fail = s.refusedByTenant(limited, scan.Owner)
 	}
 	if fail != nil {
 		return 0, nil, fail

@@ -112,6 +112,7 @@ type Scan struct {
 	ID          ID
 	Owner       access.PersonID
 	Key         string // idempotency key, unique for the owner
+	Schedule    ID     // that started it, "" if its owner did
 	State       State
 	Parts       []Part // in the order asked
 	RequestedAt time.Time
@@ -157,7 +158,8 @@ type Records interface {
 	LoadScan(ctx context.Context, id ID) (Scan, error)
 	// ScansOf returns the newest scans of a person, at most limit.
 	ScansOf(ctx context.Context, owner access.PersonID, limit int) ([]Scan, error)
-	// CountOpenScans counts the scans of a person that have not ended.
+	// CountOpenScans counts the scans of a person that have not ended, but for
+	// those of schedules.
 	CountOpenScans(ctx context.Context, owner access.PersonID) (int, error)
 	// ChangedScans returns the last change of each scan of a person that changed
 	// at or after since, newest first, at most limit.
@@ -190,7 +192,7 @@ var errNoScan = apperr.New(apperr.NotFound, "scan_not_found", "There is no such 
 // needsOwner reports whether only the owner can help, by signing in.
 func needsOwner(err error) bool {
 	var needed *OwnerNeeded
-	return errors.Is(err, ErrSignedOut) || errors.As(err, &needed) || apperr.IsKind(err, apperr.Unauthenticated) || apperr.IsKind(err, apperr.Expired)
+	return errors.Is(err, ErrSignedOut) || errors.Is(err, ErrDelegationRefused) || errors.As(err, &needed) || apperr.IsKind(err, apperr.Unauthenticated) || apperr.IsKind(err, apperr.Expired)
 }
 
 // OwnerNeeded is the cause of an error that only the owner can mend at the
@@ -229,7 +231,7 @@ func claimsOf(err error) string {
 
 // problemOf returns the words of an error, which is logged with ctx.
 func problemOf(ctx context.Context, err error) Problem {
-	if errors.Is(err, ErrSignedOut) {
+	if errors.Is(err, ErrSignedOut) || errors.Is(err, ErrDelegationRefused) {
 		return Problem{Code: "signed_out", Message: "This scan needs you: you are signed out.", Next: "Sign in to go on.", Reference: reqlog.ID(ctx)}
 	}
 	e := apperr.From(err)

@@ -24,7 +24,7 @@ const (
 	requestWindow = time.Minute
 )
 
-// Config is what a service needs; all but Rand and Feed are required.
+// Config is what a service needs; Records, AzTS, Tokens, Log and Now are required.
 type Config struct {
 	Records Records
 	AzTS    AzTS
@@ -33,6 +33,9 @@ type Config struct {
 	Now     func() time.Time
 	Rand    io.Reader // of scan ids; nil means crypto/rand
 	Feed    Feed      // of other processes; nil where there are none
+	// Schedules and Delegations are both there or both nil: then nothing is repeated.
+	Schedules   ScheduleRecords
+	Delegations Delegations
 }
 
 // Service requests and follows scans.
@@ -44,8 +47,12 @@ type Service struct {
 	now     func() time.Time
 	random  io.Reader
 	feed    Feed
-	hub     hub
-	reads   batcher
+
+	schedules   ScheduleRecords
+	delegations Delegations
+
+	hub   hub
+	reads batcher
 }
 
 // New returns a service, or an error if something is missing.
@@ -53,10 +60,14 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Records == nil || cfg.AzTS == nil || cfg.Tokens == nil || cfg.Log == nil || cfg.Now == nil {
 		return nil, errors.New("scan: records, AzTS, tokens, log and clock are required")
 	}
+	if (cfg.Schedules == nil) != (cfg.Delegations == nil) {
+		return nil, errors.New("scan: schedules need delegations, and the other way round")
+	}
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
 	}
-	s := &Service{records: cfg.Records, azts: cfg.AzTS, tokens: cfg.Tokens, log: cfg.Log, now: cfg.Now, random: cfg.Rand, feed: cfg.Feed}
+	s := &Service{records: cfg.Records, azts: cfg.AzTS, tokens: cfg.Tokens, log: cfg.Log, now: cfg.Now, random: cfg.Rand, feed: cfg.Feed,
+		schedules: cfg.Schedules, delegations: cfg.Delegations}
 	s.reads.call = func(ctx context.Context, source azts.TokenSource, ids []string) ([]azts.Summary, error) {
 		return s.azts.Summaries(ctx, source, ids, nil)
 	}

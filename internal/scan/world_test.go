@@ -38,6 +38,7 @@ type world struct {
 	t       *testing.T
 	service *scan.Service
 	records *scantest.Memory
+	client  *azts.Client
 
 	mu         sync.Mutex
 	now        time.Time
@@ -82,6 +83,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.client = client
 	w.service, err = scan.New(scan.Config{Records: w.records, AzTS: client, Tokens: w, Log: slog.New(reqlog.Handler{Handler: slog.NewTextHandler(&w.log, nil)}), Now: w.clock})
 	if err != nil {
 		t.Fatal(err)

@@ -34,13 +34,14 @@ const (
 type Jobs struct{ client jobClient }
 
 // NewJobs prepares the job queue with its workers; call it once, before
-// anything enqueues. looks is how many looks at scans may run at once. The store
-// adds a worker of its own that clears expired rows. Nothing is worked until Start.
+// anything enqueues. looks is how many looks at scans may run at once, periodic
+// what is to be done regularly. The store adds a worker of its own that clears
+// expired rows. Nothing is worked until Start.
 //
 // River moves jobs that were put off to those that are due every 5 s, but looks
 // as far ahead, and takes them by their own time: only right after the process
 // died that did this may they be up to 20 s late, until another does.
-func (db *DB) NewJobs(workers *river.Workers, looks int) (*Jobs, error) {
+func (db *DB) NewJobs(workers *river.Workers, looks int, periodic ...*river.PeriodicJob) (*Jobs, error) {
 	river.AddWorker(workers, &clearWorker{db: db})
 	client, err := db.newJobs(&river.Config{
 		Logger: quiet(db.log),
@@ -51,11 +52,10 @@ func (db *DB) NewJobs(workers *river.Workers, looks int) (*Jobs, error) {
 		Workers:              workers,
 		JobTimeout:           JobTimeout,
 		RescueStuckJobsAfter: rescueAfter,
-		PeriodicJobs: []*river.PeriodicJob{
+		PeriodicJobs: append(periodic,
 			river.NewPeriodicJob(river.PeriodicInterval(clearEvery), func() (river.JobArgs, *river.InsertOpts) {
 				return clearArgs{}, &river.InsertOpts{MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByPeriod: clearEvery}}
-			}, &river.PeriodicJobOpts{RunOnStart: true}),
-		},
+			}, &river.PeriodicJobOpts{RunOnStart: true})),
 	})
 	if err != nil {
 		return nil, err

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	scanColumns = "id, authority, subject, idempotency_key, state, requested_at, changed_at, ended_at, problem_code, problem_message, problem_next, problem_reference, problem_claims, version"
+	scanColumns = "id, authority, subject, idempotency_key, state, requested_at, changed_at, ended_at, problem_code, problem_message, problem_next, problem_reference, problem_claims, version, schedule_id"
 	partColumns = "scan_id, position, subscription_id, state, scan_request_id, queue_status, message, since, retry_at, completed_at"
 )
 
@@ -19,7 +19,7 @@ func scanScan(r row) (scan.Scan, error) {
 	var s scan.Scan
 	var requested, changed, ended int64
 	err := r.Scan(&s.ID, &s.Owner.Authority, &s.Owner.Subject, &s.Key, &s.State, &requested, &changed, &ended,
-		&s.Problem.Code, &s.Problem.Message, &s.Problem.Next, &s.Problem.Reference, &s.Problem.Claims, &s.Version)
+		&s.Problem.Code, &s.Problem.Message, &s.Problem.Next, &s.Problem.Reference, &s.Problem.Claims, &s.Version, &s.Schedule)
 	if errors.Is(err, ErrNotFound) {
 		return s, scan.ErrNotFound
 	}
@@ -50,34 +50,38 @@ func scanPart(r row) (part, error) {
 // CreateScan implements scan.Records.
 func (db *DB) CreateScan(ctx context.Context, s scan.Scan, job scan.FollowArgs) (stored scan.Scan, created bool, err error) {
 	err = db.inTx(ctx, func(t tx) error {
-		n, err := t.exec(ctx, "INSERT INTO scans ("+scanColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-			ON CONFLICT (authority, subject, idempotency_key) DO NOTHING`,
-			s.ID, s.Owner.Authority, s.Owner.Subject, s.Key, s.State, micros(s.RequestedAt), micros(s.ChangedAt), micros(s.EndedAt),
-			s.Problem.Code, s.Problem.Message, s.Problem.Next, s.Problem.Reference, s.Problem.Claims, s.Version)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			stored, err = loadScan(ctx, t, "authority = $1 AND subject = $2 AND idempotency_key = $3", s.Owner.Authority, s.Owner.Subject, s.Key)
-			return err
-		}
-		if err := saveParts(ctx, t, s); err != nil {
-			return err
-		}
-		stored, created = s, true
-		id, err := t.enqueue(ctx, job, nil)
-		if err != nil {
-			return err
-		}
-		if _, err := t.exec(ctx, "UPDATE scans SET job_id = $1 WHERE id = $2", id, s.ID); err != nil {
-			return err
-		}
-		return db.tellScan(ctx, t, s)
+		stored, created, err = db.createScan(ctx, t, s, job)
+		return err
 	})
 	if err != nil {
 		return scan.Scan{}, false, fmt.Errorf("store: creating a scan: %w", err)
 	}
 	return stored, created, nil
+}
+
+func (db *DB) createScan(ctx context.Context, t tx, s scan.Scan, job scan.FollowArgs) (stored scan.Scan, created bool, err error) {
+	n, err := t.exec(ctx, "INSERT INTO scans ("+scanColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+		ON CONFLICT (authority, subject, idempotency_key) DO NOTHING`,
+		s.ID, s.Owner.Authority, s.Owner.Subject, s.Key, s.State, micros(s.RequestedAt), micros(s.ChangedAt), micros(s.EndedAt),
+		s.Problem.Code, s.Problem.Message, s.Problem.Next, s.Problem.Reference, s.Problem.Claims, s.Version, s.Schedule)
+	if err != nil {
+		return scan.Scan{}, false, err
+	}
+	if n == 0 {
+		stored, err = loadScan(ctx, t, "authority = $1 AND subject = $2 AND idempotency_key = $3", s.Owner.Authority, s.Owner.Subject, s.Key)
+		return stored, false, err
+	}
+	if err := saveParts(ctx, t, s); err != nil {
+		return scan.Scan{}, false, err
+	}
+	id, err := t.enqueue(ctx, job, nil)
+	if err != nil {
+		return scan.Scan{}, false, err
+	}
+	if _, err := t.exec(ctx, "UPDATE scans SET job_id = $1 WHERE id = $2", id, s.ID); err != nil {
+		return scan.Scan{}, false, err
+	}
+	return s, true, db.tellScan(ctx, t, s)
 }
 
 // SaveScan implements scan.Records.
@@ -183,7 +187,7 @@ func addParts(scans []*scan.Scan, parts []part) {
 
 // CountOpenScans implements scan.Records.
 func (db *DB) CountOpenScans(ctx context.Context, owner access.PersonID) (n int, err error) {
-	err = db.queryRow(ctx, "SELECT count(*) FROM scans WHERE authority = $1 AND subject = $2 AND ended_at = 0", owner.Authority, owner.Subject).Scan(&n)
+	err = db.queryRow(ctx, "SELECT count(*) FROM scans WHERE authority = $1 AND subject = $2 AND ended_at = 0 AND schedule_id = ''", owner.Authority, owner.Subject).Scan(&n)
 	if err != nil {
 		return 0, fmt.Errorf("store: counting scans: %w", err)
 	}

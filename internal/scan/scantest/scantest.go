@@ -17,12 +17,13 @@ import (
 	"azts.internal/portal/internal/scan"
 )
 
-// Memory keeps scans in memory. The zero value is ready.
+// Memory keeps scans and schedules in memory. The zero value is ready.
 type Memory struct {
-	mu      sync.Mutex
-	scans   map[scan.ID]scan.Scan
-	jobs    []scan.FollowArgs
-	hurried []access.PersonID
+	mu        sync.Mutex
+	scans     map[scan.ID]scan.Scan
+	jobs      []scan.FollowArgs
+	hurried   []access.PersonID
+	schedules map[scan.ID]scan.Schedule
 	// Fail, if set, is asked before each change; its error is the answer.
 	Fail func() error
 }
@@ -112,7 +113,7 @@ func (m *Memory) CountOpenScans(_ context.Context, owner access.PersonID) (int, 
 	defer m.mu.Unlock()
 	n := 0
 	for _, s := range m.scans {
-		if s.Owner == owner && !s.State.Ended() {
+		if s.Owner == owner && !s.State.Ended() && s.Schedule == "" {
 			n++
 		}
 	}
@@ -162,7 +163,7 @@ func Records(t *testing.T, records scan.Records, jobs func() int) {
 	at := time.Date(2026, 9, 14, 13, 40, 45, 123456000, time.UTC)
 	ann, bob := access.PersonID{Authority: "t", Subject: "ann"}, access.PersonID{Authority: "t", Subject: "bob"}
 	sample := func(n int, owner access.PersonID, key string) scan.Scan {
-		return scan.Scan{ID: scan.ID(fmt.Sprintf("%026d", n)), Owner: owner, Key: key, State: scan.Requested, Version: 1,
+		return scan.Scan{ID: scan.ID(fmt.Sprintf("%026d", n)), Owner: owner, Key: key, State: scan.Requested, Version: 1, Schedule: scan.ID(strings.Repeat("s", n%2)),
 			RequestedAt: at.Add(time.Duration(n) * time.Second), ChangedAt: at.Add(time.Duration(n) * time.Second),
 			Parts: []scan.Part{{SubscriptionID: "sub-b", State: scan.PartAsked}, {SubscriptionID: "sub-a", State: scan.PartAsked}}}
 	}
@@ -262,6 +263,7 @@ func Records(t *testing.T, records scan.Records, jobs func() int) {
 	t.Run("scans that have not ended are counted, and can be hurried", func(t *testing.T) {
 		waits := sample(4, ann, "waits")
 		create(t, waits)
+		create(t, sample(7, ann, "of a schedule")) // does not count
 		if n, err := records.CountOpenScans(ctx, ann); err != nil || n != 1 {
 			t.Errorf("CountOpenScans = %d, %v", n, err)
 		}
@@ -301,12 +303,12 @@ func Records(t *testing.T, records scan.Records, jobs func() int) {
 		newer := sample(5, ann, "newer")
 		create(t, newer)
 		list, err := records.ScansOf(ctx, ann, 10)
-		if err != nil || len(list) != 3 {
+		if err != nil || len(list) != 4 {
 			t.Fatalf("ScansOf = %v, %v", list, err)
 		}
-		same(t, list[0], newer)
-		same(t, list[2], changed)
-		if list, err = records.ScansOf(ctx, ann, 1); err != nil || len(list) != 1 || list[0].ID != newer.ID {
+		same(t, list[1], newer)
+		same(t, list[3], changed)
+		if list, err = records.ScansOf(ctx, ann, 1); err != nil || len(list) != 1 || list[0].ID != sample(7, ann, "").ID {
 			t.Errorf("limit: %v, %v", list, err)
 		}
 		if list, err = records.ScansOf(ctx, access.PersonID{Authority: "other", Subject: "ann"}, 10); err != nil || len(list) != 0 {

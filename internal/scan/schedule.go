@@ -1,0 +1,194 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"time"
+	_ "time/tzdata" // a container may have no time zones of its own
+
+	"azts.internal/portal/internal/access"
+	"azts.internal/portal/internal/apperr"
+	"azts.internal/portal/internal/azts"
+)
+
+// Cadence is how often a schedule runs.
+type Cadence string
+
+// The cadences.
+const (
+	Daily  Cadence = "daily"
+	Weekly Cadence = "weekly"
+)
+
+// ScheduleState is where a schedule stands.
+type ScheduleState string
+
+// The states of a schedule.
+const (
+	ScheduleActive ScheduleState = "active"
+	SchedulePaused ScheduleState = "paused"
+	ScheduleEnded  ScheduleState = "ended"
+)
+
+// Limits of schedules.
+const (
+	MaxSchedules = 20 // of one person, ended ones not counted
+	// MaxScheduledPerDay is how many runs of one person's schedules may fall on one
+	// day for the same subscription: half of AzTS's quota stays for scans by hand.
+	MaxScheduledPerDay = azts.ScansPerDay / 2
+)
+
+// Plan is when a schedule runs: at the full hour of a time zone's local time. An
+// hour that the change to summer time leaves out is run at the moment of the
+// change, one that comes twice is run the first time, and a day that a time zone
+// leaves out has no run.
+type Plan struct {
+	Every   Cadence
+	Weekday time.Weekday // of a weekly one
+	Hour    int          // 0 to 23
+	Zone    string       // IANA name, such as Europe/Berlin
+}
+
+var errPlan = apperr.New(apperr.Invalid, "schedule_plan", "This is not a time at which a scan can be repeated.").
+	WithNext(apperr.MenderPerson, "Choose daily or weekly, an hour from 0 to 23, and a time zone such as Europe/Berlin.")
+
+func (p Plan) location() (*time.Location, error) {
+	daily, weekly := p.Every == Daily, p.Every == Weekly && p.Weekday >= time.Sunday && p.Weekday <= time.Saturday
+	if !daily && !weekly || p.Hour < 0 || p.Hour > 23 || p.Zone == "" || p.Zone == "Local" || len(p.Zone) > 64 {
+		return nil, errPlan
+	}
+	loc, err := time.LoadLocation(p.Zone)
+	if err != nil {
+		return nil, errPlan.Because(err)
+	}
+	return loc, nil
+}
+
+// Next returns the first run after a moment. It is an Invalid error for a plan
+// that has none.
+func (p Plan) Next(after time.Time) (time.Time, error) {
+	loc, err := p.location()
+	if err != nil {
+		return time.Time{}, err
+	}
+	today := after.In(loc)
+	// From yesterday, since a change of the clock can move a run past midnight; a
+	// week and two days ahead there is always one.
+	for days := -1; days <= 9; days++ {
+		day := time.Date(today.Year(), today.Month(), today.Day()+days, 0, 0, 0, 0, time.UTC) // as a date only
+		if p.Every == Weekly && day.Weekday() != p.Weekday {
+			continue
+		}
+		if at, ok := hourOf(day, p.Hour, loc); ok && at.After(after) {
+			return at, nil
+		}
+	}
+	return time.Time{}, errPlan
+}
+
+// hourOf returns when an hour of a date begins in a location; false if the
+// location has no such date. time.Date does not say which of two moments it
+// takes when the clock is changed.
+func hourOf(date time.Time, hour int, loc *time.Location) (time.Time, bool) {
+	naive := time.Date(date.Year(), date.Month(), date.Day(), hour, 0, 0, 0, time.UTC)
+	_, before := naive.Add(-24 * time.Hour).In(loc).Zone()
+	_, after := naive.Add(24 * time.Hour).In(loc).Zone()
+	first, second := naive.Add(-time.Duration(before)*time.Second).In(loc), naive.Add(-time.Duration(after)*time.Second).In(loc)
+	if second.Before(first) {
+		first, second = second, first
+	}
+	shows := func(t time.Time) bool {
+		return t.Hour() == hour && t.Minute() == 0 && t.Day() == date.Day() && t.Month() == date.Month()
+	}
+	switch {
+	case shows(first):
+		return first.UTC(), true
+	case shows(second):
+		return second.UTC(), true
+	}
+	// The clock leaps over it: at the later of the two moments it has been changed.
+	change, _ := second.ZoneBounds()
+	return change.UTC(), change.In(loc).Day() == date.Day()
+}
+
+// runsOn reports whether the plan has a run on the weekday.
+func (p Plan) runsOn(day time.Weekday) bool { return p.Every == Daily || p.Weekday == day }
+
+// Notice is what a schedule has to tell its owner; Code is empty when there is nothing.
+type Notice struct {
+	Code    string
+	Message string
+	Next    string
+	At      time.Time
+}
+
+// Schedule repeats a scan on behalf of its owner, beyond their sessions.
+type Schedule struct {
+	ID            ID
+	Owner         access.PersonID
+	Plan          Plan
+	Subscriptions []string
+	State         ScheduleState
+	// AgreedAt is when the owner said yes to a refresh token being kept for it.
+	AgreedAt  time.Time
+	CreatedAt time.Time
+	ChangedAt time.Time
+	NextAt    time.Time // zero unless it is active
+	LastAt    time.Time // when it ran last; zero if never
+	LastScan  ID        // what that started
+	Notice    Notice
+	Version   int64 // counts the changes, from 1
+}
+
+// ScheduleRecords keeps schedules.
+type ScheduleRecords interface {
+	CreateSchedule(ctx context.Context, s Schedule) error
+	// SaveSchedule stores what may change (not ID, Owner, Plan, Subscriptions,
+	// AgreedAt, CreatedAt) and counts the version up, if the stored version is
+	// still s.Version; else [ErrConflict].
+	SaveSchedule(ctx context.Context, s Schedule) error
+	// RunSchedule is SaveSchedule, CreateScan of run and the enqueuing of its job,
+	// all or nothing.
+	RunSchedule(ctx context.Context, s Schedule, run Scan, job FollowArgs) error
+	// LoadSchedule returns the schedule or [ErrNotFound].
+	LoadSchedule(ctx context.Context, id ID) (Schedule, error)
+	// SchedulesOf returns a person's schedules, newest first, at most limit.
+	SchedulesOf(ctx context.Context, owner access.PersonID, limit int) ([]Schedule, error)
+	// DueSchedules returns active schedules whose time has come, the longest due
+	// first, at most limit.
+	DueSchedules(ctx context.Context, now time.Time, limit int) ([]Schedule, error)
+}
+
+// ErrDelegationRefused says that the tenant does not take the kept refresh token
+// any more, and never will.
+var ErrDelegationRefused = errors.New("scan: the tenant refuses the kept refresh token")
+
+// Delegations keep, for persons who agreed to it, a refresh token beyond their
+// sessions: one for each person, sealed, in a table of its own.
+type Delegations interface {
+	// Keep keeps a refresh token of a live session's person, in place of an
+	// earlier one.
+	Keep(ctx context.Context, session [32]byte, owner access.PersonID) error
+	// AzTSToken returns a source of AzTS tokens by the kept refresh token. It, or
+	// the source's Token, fails with [ErrDelegationRefused] as a cause when there
+	// is no such token or the tenant refuses it.
+	AzTSToken(ctx context.Context, owner access.PersonID) (azts.TokenSource, error)
+	// Forget erases what is kept for a person, if anything is.
+	Forget(ctx context.Context, owner access.PersonID) error
+}
+
+// Delegation is a refresh token as it is stored.
+type Delegation struct {
+	Owner  access.PersonID
+	Sealed []byte
+	KeptAt time.Time
+}
+
+// DelegationRecords is what an implementation of [Delegations] stores them in.
+type DelegationRecords interface {
+	// SaveDelegation stores one in place of an earlier one of the owner.
+	SaveDelegation(ctx context.Context, d Delegation) error
+	// LoadDelegation returns the owner's or [ErrNotFound].
+	LoadDelegation(ctx context.Context, owner access.PersonID) (Delegation, error)
+	DeleteDelegation(ctx context.Context, owner access.PersonID) error
+}

@@ -1,0 +1,373 @@
+package scan_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"azts.internal/portal/internal/access"
+	"azts.internal/portal/internal/apperr"
+	"azts.internal/portal/internal/azts"
+	"azts.internal/portal/internal/scan"
+	"azts.internal/portal/internal/scan/scantest"
+)
+
+func TestMemorySchedules(t *testing.T) {
+	m := &scantest.Memory{}
+	scantest.Schedules(t, m, m)
+}
+
+// The rule: an hour that the change to summer time leaves out is run at the
+// moment of the change, one that comes twice is run the first time, and a date
+// that a zone leaves out has no run.
+func TestNextRunOfAPlan(t *testing.T) {
+	daily := func(hour int, zone string) scan.Plan { return scan.Plan{Every: scan.Daily, Hour: hour, Zone: zone} }
+	weekly := func(day time.Weekday, hour int, zone string) scan.Plan {
+		return scan.Plan{Every: scan.Weekly, Weekday: day, Hour: hour, Zone: zone}
+	}
+	for _, c := range []struct {
+		what        string
+		plan        scan.Plan
+		after, want string
+	}{
+		{"later today", daily(7, "UTC"), "2026-01-10T06:59:59Z", "2026-01-10T07:00:00Z"},
+		{"not at once again", daily(7, "UTC"), "2026-01-10T07:00:00Z", "2026-01-11T07:00:00Z"},
+		{"in winter", daily(7, "Europe/Berlin"), "2026-01-10T12:00:00Z", "2026-01-11T06:00:00Z"},
+		{"in summer", daily(7, "Europe/Berlin"), "2026-07-10T12:00:00Z", "2026-07-11T05:00:00Z"},
+		{"the zone is a day ahead", daily(1, "Pacific/Kiritimati"), "2026-01-10T10:59:00Z", "2026-01-10T11:00:00Z"},
+		{"the zone is a day behind", daily(23, "Pacific/Pago_Pago"), "2026-01-10T09:00:00Z", "2026-01-10T10:00:00Z"},
+		{"half an hour off", daily(8, "Asia/Kolkata"), "2026-01-10T00:00:00Z", "2026-01-10T02:30:00Z"},
+		{"the day before the gap", daily(2, "Europe/Berlin"), "2026-03-27T12:00:00Z", "2026-03-28T01:00:00Z"},
+		{"the hour that is left out", daily(2, "Europe/Berlin"), "2026-03-28T12:00:00Z", "2026-03-29T01:00:00Z"},
+		{"the hour after it", daily(3, "Europe/Berlin"), "2026-03-28T12:00:00Z", "2026-03-29T01:00:00Z"},
+		{"the day after the gap", daily(2, "Europe/Berlin"), "2026-03-29T01:00:00Z", "2026-03-30T00:00:00Z"},
+		{"the hour that comes twice", daily(2, "Europe/Berlin"), "2026-10-24T12:00:00Z", "2026-10-25T00:00:00Z"},
+		{"not its second time", daily(2, "Europe/Berlin"), "2026-10-25T00:00:00Z", "2026-10-26T01:00:00Z"},
+		{"between its two times", daily(2, "Europe/Berlin"), "2026-10-25T00:30:00Z", "2026-10-26T01:00:00Z"},
+		{"the gap in New York", daily(2, "America/New_York"), "2026-03-07T12:00:00Z", "2026-03-08T07:00:00Z"},
+		{"twice in New York", daily(1, "America/New_York"), "2026-10-31T12:00:00Z", "2026-11-01T05:00:00Z"},
+		{"a gap at midnight", daily(0, "Asia/Beirut"), "2026-03-28T12:00:00Z", "2026-03-28T22:00:00Z"},
+		{"a gap of half an hour, with its hour's end", daily(2, "Australia/Lord_Howe"), "2026-10-03T12:00:00Z", "2026-10-03T15:30:00Z"},
+		{"the southern summer ends", daily(2, "Australia/Sydney"), "2026-04-04T12:00:00Z", "2026-04-04T15:00:00Z"},
+		{"a date that the zone leaves out", daily(10, "Pacific/Apia"), "2011-12-29T20:00:00Z", "2011-12-30T20:00:00Z"},
+		{"weekly, this week", weekly(time.Wednesday, 7, "UTC"), "2026-01-12T00:00:00Z", "2026-01-14T07:00:00Z"},
+		{"weekly, next week", weekly(time.Wednesday, 7, "UTC"), "2026-01-14T07:00:00Z", "2026-01-21T07:00:00Z"},
+		{"weekly, by the zone's day", weekly(time.Monday, 0, "Asia/Tokyo"), "2026-01-11T14:00:00Z", "2026-01-11T15:00:00Z"},
+		{"weekly, in the gap", weekly(time.Sunday, 2, "Europe/Berlin"), "2026-03-23T00:00:00Z", "2026-03-29T01:00:00Z"},
+	} {
+		after, err := time.Parse(time.RFC3339, c.after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := c.plan.Next(after)
+		if err != nil || got.Format(time.RFC3339) != c.want || got.Location() != time.UTC {
+			t.Errorf("%s: %v after %s is %v, %v; want %s", c.what, c.plan, c.after, got, err, c.want)
+		}
+	}
+	for _, p := range []scan.Plan{{}, daily(24, "UTC"), daily(-1, "UTC"), daily(1, ""), daily(1, "Local"), daily(1, "Mars/Olympus"), daily(1, "../../etc/passwd"),
+		daily(1, strings.Repeat("x", 65)), weekly(7, 1, "UTC"), weekly(-1, 1, "UTC"), {Every: "hourly", Hour: 1, Zone: "UTC"}} {
+		if at, err := p.Next(start); !apperr.IsKind(err, apperr.Invalid) {
+			t.Errorf("%+v: %v, %v", p, at, err)
+		}
+	}
+}
+
+// Over years and zones: a daily plan runs once on each local date that there is,
+// always later than before.
+func TestDailyPlanRunsOnceADate(t *testing.T) {
+	for _, zone := range []string{"Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/St_Johns", "Africa/Casablanca", "Asia/Beirut", "America/Havana"} {
+		loc, err := time.LoadLocation(zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for hour := range 24 {
+			plan := scan.Plan{Every: scan.Daily, Hour: hour, Zone: zone}
+			at := time.Date(2026, 1, 1, 0, 0, 0, 0, loc)
+			for range 400 {
+				before := at
+				if at, err = plan.Next(at); err != nil {
+					t.Fatal(err)
+				}
+				a, b := before.In(loc), at.In(loc)
+				if a.YearDay() == 1 && b.YearDay() == 1 {
+					continue // the first
+				}
+				if tomorrow := time.Date(a.Year(), a.Month(), a.Day()+1, 12, 0, 0, 0, time.UTC); b.YearDay() != tomorrow.YearDay() {
+					t.Fatalf("%s at %d: after %v comes %v", zone, hour, a, b)
+				}
+			}
+		}
+	}
+}
+
+// vault is delegations as a test sees them.
+type vault struct {
+	mu      sync.Mutex
+	kept    map[access.PersonID]bool
+	refused bool
+	failing error // of Keep
+}
+
+func (v *vault) Keep(_ context.Context, _ [32]byte, owner access.PersonID) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.failing == nil {
+		v.kept[owner] = true
+	}
+	return v.failing
+}
+
+func (v *vault) Forget(_ context.Context, owner access.PersonID) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.kept, owner)
+	return nil
+}
+
+func (v *vault) AzTSToken(_ context.Context, owner access.PersonID) (azts.TokenSource, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !v.kept[owner] {
+		return nil, scan.ErrDelegationRefused
+	}
+	return vaultSource{v}, nil
+}
+
+type vaultSource struct{ *vault }
+
+func (s vaultSource) Token(context.Context, string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refused {
+		return "", fmt.Errorf("AADSTS50173: %w", scan.ErrDelegationRefused)
+	}
+	return "kept", nil
+}
+func (vaultSource) Invalidate(context.Context, string, string) {}
+
+// scheduling is a world whose service can repeat scans.
+func scheduling(t *testing.T) (*world, *vault) {
+	t.Helper()
+	w := newWorld(t)
+	v := &vault{kept: map[access.PersonID]bool{}}
+	var err error
+	w.service, err = scan.New(scan.Config{Records: w.records, AzTS: w.client, Tokens: w, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: w.clock,
+		Schedules: w.records, Delegations: v})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w, v
+}
+
+var everyMorning = scan.Plan{Every: scan.Daily, Hour: 7, Zone: "UTC"}
+
+func (w *world) schedule(owner access.PersonID, plan scan.Plan, subs ...string) (scan.Schedule, error) {
+	return w.service.AddSchedule(w.t.Context(), [32]byte{1}, owner, scan.Wish{Subscriptions: subs, Plan: plan, Agreed: true})
+}
+
+func (w *world) mustSchedule(subs ...string) scan.Schedule {
+	w.t.Helper()
+	s, err := w.schedule(ann, everyMorning, subs...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
+// due runs what is due and returns the scans there are.
+func (w *world) due() []scan.Scan {
+	w.t.Helper()
+	if err := w.service.RunDue(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+	list, err := w.service.List(w.t.Context(), ann, 100)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return list
+}
+
+func (w *world) only() scan.Schedule {
+	w.t.Helper()
+	list, err := w.service.Schedules(w.t.Context(), ann)
+	if err != nil || len(list) != 1 {
+		w.t.Fatalf("schedules %+v, %v", list, err)
+	}
+	return list[0]
+}
+
+func TestScheduleScansWithoutASession(t *testing.T) {
+	w, _ := scheduling(t)
+	s := w.mustSchedule(sub1, sub2)
+	if want := time.Date(2026, 9, 15, 7, 0, 0, 0, time.UTC); !s.NextAt.Equal(want) || !s.AgreedAt.Equal(start) {
+		t.Errorf("schedule %+v", s)
+	}
+	w.set(func() { w.signedIn = false })
+	if got := w.due(); len(got) != 0 {
+		t.Errorf("run before its time: %+v", got)
+	}
+	w.set(func() { w.now = s.NextAt })
+	got := w.due()
+	if len(got) != 1 || got[0].Schedule != s.ID {
+		t.Fatalf("scans %+v", got)
+	}
+	one, _ := w.look(got[0].ID)
+	want(t, one, scan.Running, scan.PartQueued, scan.PartQueued)
+	w.pass(time.Minute)
+	w.finish(sub1, sub2)
+	one, _ = w.look(one.ID)
+	want(t, one, scan.Completed, scan.PartCompleted, scan.PartCompleted)
+	if after := w.only(); after.LastScan != one.ID || !after.NextAt.Equal(s.NextAt.AddDate(0, 0, 1)) {
+		t.Errorf("schedule %+v", after)
+	}
+	if n := w.service.NeedsToken(t.Context(), ann); n != 0 {
+		t.Errorf("%d scans need a session", n)
+	}
+}
+
+func TestScheduleNeedsAnExplicitYes(t *testing.T) {
+	w, v := scheduling(t)
+	wish := scan.Wish{Subscriptions: []string{sub1}, Plan: everyMorning}
+	if _, err := w.service.AddSchedule(t.Context(), [32]byte{}, ann, wish); !apperr.HasCode(err, "schedule_consent") {
+		t.Errorf("without a yes: %v", err)
+	}
+	v.failing = errors.New("the tenant is down")
+	if _, err := w.schedule(ann, everyMorning, sub1); !errors.Is(err, v.failing) {
+		t.Errorf("without a token: %v", err)
+	}
+	if _, err := w.schedule(access.PersonID{}, everyMorning, sub1); !apperr.IsKind(err, apperr.Unauthenticated) {
+		t.Errorf("nobody: %v", err)
+	}
+	if list, err := w.service.Schedules(t.Context(), ann); err != nil || len(list) != 0 || len(v.kept) != 0 {
+		t.Errorf("schedules %+v, %v, kept %v", list, err, v.kept)
+	}
+	if _, err := newWorld(t).schedule(ann, everyMorning, sub1); !apperr.HasCode(err, "schedules_off") {
+		t.Errorf("where there are none: %v", err)
+	}
+}
+
+func TestSchedulesStayWithinTheQuota(t *testing.T) {
+	w, _ := scheduling(t)
+	sunday := scan.Plan{Every: scan.Weekly, Weekday: time.Sunday, Hour: 1, Zone: "UTC"}
+	for n := range scan.MaxScheduledPerDay {
+		plan := everyMorning
+		if plan.Hour = n; n == 0 {
+			plan = sunday
+		}
+		if _, err := w.schedule(ann, plan, sub1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.schedule(ann, everyMorning, sub2, sub1); !apperr.HasCode(err, "schedule_quota") {
+		t.Errorf("one more on Sundays: %v", err)
+	}
+	monday := sunday
+	monday.Weekday = time.Monday
+	if _, err := w.schedule(ann, monday, sub1); err != nil {
+		t.Errorf("one more on Mondays: %v", err)
+	}
+	for range scan.MaxSchedules - scan.MaxScheduledPerDay - 1 {
+		if _, err := w.schedule(ann, sunday, fmt.Sprintf("10000000-0000-0000-0000-%012d", len(w.all()))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.schedule(ann, sunday, sub3); !apperr.HasCode(err, "schedule_many") {
+		t.Errorf("too many: %v", err)
+	}
+}
+
+func (w *world) all() []scan.Schedule {
+	w.t.Helper()
+	list, err := w.service.Schedules(w.t.Context(), ann)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return list
+}
+
+func TestScheduleIsPausedResumedAndEnded(t *testing.T) {
+	w, v := scheduling(t)
+	s, other := w.mustSchedule(sub1), w.mustSchedule(sub2)
+	ctx := t.Context()
+	if err := w.service.PauseSchedule(ctx, ann, s.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(72 * time.Hour)
+	if got := w.due(); len(got) != 1 || got[0].Schedule != other.ID {
+		t.Errorf("run while paused: %+v", got)
+	}
+	if err := w.service.ResumeSchedule(ctx, ann, s.ID); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.due(); len(got) != 1 {
+		t.Errorf("what was paused is not made up for: %+v", got)
+	}
+	w.pass(24 * time.Hour)
+	if got := w.due(); len(got) != 3 {
+		t.Errorf("%d scans", len(got))
+	}
+	for n, id := range []scan.ID{s.ID, other.ID} {
+		if err := w.service.EndSchedule(ctx, ann, id); err != nil {
+			t.Fatal(err)
+		}
+		if kept := v.kept[ann]; kept != (n == 0) {
+			t.Errorf("after %d ended, kept is %v", n+1, kept)
+		}
+	}
+	w.pass(72 * time.Hour)
+	if got := w.due(); len(got) != 3 {
+		t.Errorf("run after the end: %d scans", len(got))
+	}
+	if err := w.service.ResumeSchedule(ctx, ann, s.ID); err != nil || w.all()[0].State != scan.ScheduleEnded || w.all()[1].State != scan.ScheduleEnded {
+		t.Errorf("an ended one is resumed: %v, %+v", err, w.all())
+	}
+}
+
+func TestNobodyTouchesAnotherPersonsSchedule(t *testing.T) {
+	w, v := scheduling(t)
+	s := w.mustSchedule(sub1)
+	for name, touch := range map[string]func(context.Context, access.PersonID, scan.ID) error{"pause": w.service.PauseSchedule, "resume": w.service.ResumeSchedule,
+		"end": w.service.EndSchedule, "dismiss": w.service.DismissNotice} {
+		for _, who := range []access.PersonID{bob, {}} {
+			if err := touch(t.Context(), who, s.ID); !apperr.HasCode(err, "schedule_not_found") {
+				t.Errorf("%s by %v: %v", name, who, err)
+			}
+		}
+	}
+	if list, err := w.service.Schedules(t.Context(), bob); err != nil || len(list) != 0 || !v.kept[ann] || w.only().State != scan.ScheduleActive {
+		t.Errorf("schedules %+v, %v", list, err)
+	}
+}
+
+func TestScheduleEndsWhenTheTenantRefuses(t *testing.T) {
+	w, v := scheduling(t)
+	s := w.mustSchedule(sub1)
+	w.set(func() { w.signedIn, w.now = false, s.NextAt })
+	v.refused = true
+	got := w.due()
+	one, _ := w.look(got[0].ID)
+	want(t, one, scan.Waiting, scan.PartPending)
+	ended := w.only()
+	if ended.State != scan.ScheduleEnded || !ended.NextAt.IsZero() || ended.Notice.Code != "schedule_refused" || ended.Notice.Message == "" || v.kept[ann] {
+		t.Errorf("schedule %+v, kept %v", ended, v.kept)
+	}
+	w.pass(time.Minute)
+	one, _ = w.look(one.ID)
+	want(t, one, scan.Waiting, scan.PartPending)
+	w.set(func() { w.signedIn = true }) // then it is a scan like any other
+	one, _ = w.look(one.ID)
+	want(t, one, scan.Running, scan.PartQueued)
+	if err := w.service.DismissNotice(t.Context(), ann, s.ID); err != nil || w.only().Notice != (scan.Notice{}) {
+		t.Errorf("%v, %+v", err, w.only().Notice)
+	}
+	w.pass(48 * time.Hour)
+	if got := w.due(); len(got) != 1 {
+		t.Errorf("it runs on: %d scans", len(got))
+	}
+}
