@@ -139,7 +139,7 @@ func (a *azure) requestScan(w http.ResponseWriter, r *http.Request) {
 	list, refused := make([]outcome, 0, len(ids)), 0
 	for _, id := range ids {
 		one := outcome{SubscriptionID: id, TimeSpan: us}
-		sub, known := a.find(id)
+		sub, known := a.known(id)
 		switch {
 		case !known || a.access(principal, sub) == accessNone:
 			one.QueueStatus, one.Message = "Unauthorized", noRole
@@ -195,7 +195,7 @@ func (a *azure) controlScanResult(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusBadRequest, message{"The subscription id is not a GUID."})
 		return
 	}
-	sub, known := a.find(r.PathValue("id"))
+	sub, known := a.known(r.PathValue("id"))
 	level := accessNone
 	if known {
 		level = a.access(principal, sub)
@@ -274,7 +274,7 @@ func (a *azure) complianceSummary(w http.ResponseWriter, r *http.Request) {
 		if r.Context().Err() != nil {
 			return
 		}
-		sub, known := a.find(id)
+		sub, known := a.known(id)
 		if !known {
 			continue
 		}

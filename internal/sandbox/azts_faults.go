@@ -20,6 +20,7 @@ var _ = declare("AzTS Web API",
 	faultSpec{name: "azts.break_page", does: "A page of results after the first answers 500."},
 	faultSpec{name: "azts.weird_values", does: "Answers hold unknown statuses, numbers as strings, bad dates, HTML, formulas and huge texts."},
 	faultSpec{name: "azts.quota_429", does: "A scan request over quota is refused as a whole with 429.", value: "Retry-After; the seconds to midnight UTC if empty"},
+	faultSpec{name: "azts.gone", does: "A subscription is not known any more.", value: "its id"},
 	faultSpec{name: "azts.truncated", does: "Answers break off in the middle."},
 )
 
@@ -85,6 +86,14 @@ func (a *azure) aztsFaultAfter(w http.ResponseWriter) bool {
 		return true
 	}
 	return false
+}
+
+// known is find, unless a fault has made the subscription disappear.
+func (a *azure) known(id string) (subscription, bool) {
+	if gone, on := a.s.faults.take("azts.gone"); on && strings.EqualFold(gone, id) {
+		return subscription{}, false
+	}
+	return a.find(id)
 }
 
 func (a *azure) quotaFault(w http.ResponseWriter) bool {

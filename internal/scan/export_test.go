@@ -6,7 +6,7 @@ import (
 )
 
 // Follow lets tests take single looks.
-func (s *Service) Follow(ctx context.Context, id ID) (time.Duration, error) { return s.follow(ctx, id) }
+func (s *Service) Follow(ctx context.Context, id ID) (time.Duration, error) { return s.Look(ctx, id) }
 
 // Limits of live updates, for tests that go beyond them.
 const (

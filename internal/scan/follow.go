@@ -72,7 +72,7 @@ type follower struct {
 
 // Work implements river.Worker: one look, then the job puts itself off.
 func (f *follower) Work(ctx context.Context, job *river.Job[FollowArgs]) error {
-	pause, err := f.service.follow(ctx, job.Args.Scan)
+	pause, err := f.service.Look(ctx, job.Args.Scan)
 	switch {
 	case err != nil && stopped(ctx):
 		return river.JobSnooze(firstPause)
@@ -93,9 +93,9 @@ func (f *follower) NextRetry(*river.Job[FollowArgs]) time.Time {
 // not been stopped: what it found counts.
 func stopped(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) }
 
-// follow takes one look at a scan and returns when to look again, 0 when it has
+// Look takes one look at a scan, as its job does, and returns when to look again, 0 when it has
 // ended. An error is a failure of ours, not of AzTS.
-func (s *Service) follow(ctx context.Context, id ID) (time.Duration, error) {
+func (s *Service) Look(ctx context.Context, id ID) (time.Duration, error) {
 	scan, err := s.records.LoadScan(ctx, id)
 	if errors.Is(err, ErrNotFound) {
 		return 0, nil
