@@ -121,3 +121,75 @@ func TestAFailureIsNotKept(t *testing.T) {
 		t.Errorf("%d rows", n)
 	}
 }
+
+// holding makes the next decoding wait, and those after it not.
+func (w *world) holding() (entered, hold chan struct{}) {
+	entered, hold = make(chan struct{}, 1), make(chan struct{})
+	w.records.mu.Lock()
+	defer w.records.mu.Unlock()
+	w.records.entered, w.records.hold = entered, hold
+	return entered, hold
+}
+
+func (w *world) holdNoMore() {
+	w.records.mu.Lock()
+	defer w.records.mu.Unlock()
+	w.records.entered, w.records.hold = nil, nil
+}
+
+func TestAnEarlierStateDoesNotReplaceALaterOne(t *testing.T) {
+	w := newWorld(t)
+	rows := generate(200, 1, subA)
+	writer, id := w.begin(subA)
+	w.ok(writer.Add(t.Context(), subA, page("1", 200, rows[:100]...)))
+	w.ok(writer.Flush(t.Context()))
+	entered, hold := w.holding()
+	early := make(chan int, 1)
+	go func() {
+		set, err := w.Open(t.Context(), ann, id)
+		if err != nil {
+			t.Error(err)
+		}
+		early <- set.Len()
+	}()
+	<-entered
+	w.holdNoMore()
+	w.ok(writer.Add(t.Context(), subA, page("", 200, rows[100:]...)))
+	_, err := writer.Finish(t.Context())
+	w.ok(err)
+	w.open(id)
+	close(hold)
+	if n := <-early; n != 100 {
+		t.Errorf("the earlier state has %d rows", n)
+	}
+	before := w.records.loads
+	if w.open(id).Len() != 200 || w.records.loads != before {
+		t.Error("the later state is not in memory any more")
+	}
+}
+
+func TestASetThatIsReplacedWhileItIsOpenedOpens(t *testing.T) {
+	w := newWorld(t)
+	id := w.keep(generate(100, 1, subA))
+	entered, hold := w.holding()
+	opened := make(chan error, 1)
+	go func() {
+		set, err := w.Open(t.Context(), ann, id)
+		if err == nil && set.Len() != 300 {
+			t.Errorf("%d rows", set.Len())
+		}
+		opened <- err
+	}()
+	<-entered
+	w.holdNoMore()
+	w.ok(w.Delete(t.Context(), ann, id))
+	writer, err := w.Begin(t.Context(), ann, id, []string{subA})
+	w.ok(err)
+	w.ok(feed(t.Context(), writer, generate(300, 2, subA), 100))
+	_, err = writer.Finish(t.Context())
+	w.ok(err)
+	close(hold)
+	if err := <-opened; err != nil {
+		t.Error(err)
+	}
+}

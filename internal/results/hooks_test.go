@@ -109,3 +109,15 @@ func (s *Set) ForgetText() {
 	defer s.mu.Unlock()
 	s.lastText = nil
 }
+
+// Smallest is smallest.
+func Smallest[T any](list []T, n int, order func(a, b T) int) []T { return smallest(list, n, order) }
+
+// Batch returns how many of all rows an export would hold at once.
+func (s *Set) Batch() int {
+	numbers := make([]uint32, s.Len())
+	for i := range numbers {
+		numbers[i] = uint32(i)
+	}
+	return len(s.batch(numbers, maxBatch))
+}

@@ -352,13 +352,14 @@ func (s *Set) facet(d *dimension, counts, almost []int32, sums *tally) Facet {
 // for them. It leaves the list as it is.
 func smallest[T any](list []T, n int, order func(a, b T) int) []T {
 	kept := make([]T, 0, min(len(list), 2*n))
+	sorted := false // the first n are the smallest so far, in order
 	for _, v := range list {
-		if len(kept) >= n && len(kept) < cap(kept) && order(v, kept[n-1]) >= 0 {
+		if sorted && order(v, kept[n-1]) >= 0 {
 			continue
 		}
 		if len(kept) == cap(kept) {
 			slices.SortFunc(kept, order)
-			kept = kept[:n]
+			kept, sorted = kept[:n], true
 		}
 		kept = append(kept, v)
 	}

@@ -273,7 +273,8 @@ func TestHostileTextsAreJustBytes(t *testing.T) {
 // answer still came: the next writer goes on, and the set is the same.
 func TestACrashAtEachWriteLosesAndDoublesNothing(t *testing.T) {
 	died := errors.New("power cut")
-	rows := randomRows(rand.New(rand.NewPCG(4, 4)), 600)
+	random := rand.New(rand.NewPCG(4, 4))
+	rows := randomRows(random, 600)
 	rows = append(rows, generate(300, 4, subA, subB)...)
 	slices.SortStableFunc(rows, func(a, b azts.Result) int { return strings.Compare(a.SubscriptionID, b.SubscriptionID) })
 	want := unique(rows)
@@ -304,6 +305,9 @@ func TestACrashAtEachWriteLosesAndDoublesNothing(t *testing.T) {
 			}
 			set := w.open(id)
 			wantRows(t, set, want)
+			for range 3 {
+				wantLike(t, set, want, randomQuery(random))
+			}
 			duplicates := 0
 			for _, s := range set.Info().Subscriptions {
 				duplicates += s.Duplicates
