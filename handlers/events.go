@@ -116,6 +116,8 @@ func (e *events) stream(w http.ResponseWriter, r *http.Request, live *session.Se
 		return nil
 	}
 
+	e.wake(r.Context(), live)
+
 	control := http.NewResponseController(w)
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
@@ -166,6 +168,19 @@ func (e *events) stream(w http.ResponseWriter, r *http.Request, live *session.Se
 		if err != nil {
 			return nil // the browser left
 		}
+	}
+}
+
+// wake lets the scans that wait for the person go on: an open page of theirs
+// shows that they are back.
+func (e *events) wake(ctx context.Context, live *session.Session) {
+	if e.scans == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, resumeTime)
+	defer cancel()
+	if err := e.scans.Wake(ctx, live.User.ID); err != nil {
+		e.log.WarnContext(ctx, "waiting scans are not woken", "err", err) // they go on within a minute
 	}
 }
 

@@ -200,20 +200,20 @@ const maxHurried = 500
 
 // HurryScans implements scan.Records.
 func (db *DB) HurryScans(ctx context.Context, owner access.PersonID) error {
-	err := db.inTx(ctx, func(t tx) error {
-		r, err := t.query(ctx, "SELECT job_id FROM scans WHERE authority = $1 AND subject = $2 AND ended_at = 0 AND state = $3 AND job_id > 0 "+
-			limitTo(maxHurried), owner.Authority, owner.Subject, scan.Waiting)
-		jobs, err := collect(r, err, func(r row) (id int64, err error) { return id, r.Scan(&id) })
-		if err != nil {
-			return err
-		}
-		for _, id := range jobs {
-			if err := t.hurry(ctx, id); err != nil {
-				return err
+	// Read outside the transaction: mostly nothing waits, and writers need not either.
+	r, err := db.query(ctx, "SELECT job_id FROM scans WHERE authority = $1 AND subject = $2 AND ended_at = 0 AND state = $3 AND job_id > 0 "+
+		limitTo(maxHurried), owner.Authority, owner.Subject, scan.Waiting)
+	jobs, err := collect(r, err, func(r row) (id int64, err error) { return id, r.Scan(&id) })
+	if err == nil && len(jobs) > 0 {
+		err = db.inTx(ctx, func(t tx) error {
+			for _, id := range jobs {
+				if err := t.hurry(ctx, id); err != nil {
+					return err
+				}
 			}
-		}
-		return nil
-	})
+			return nil
+		})
+	}
 	if err != nil {
 		return fmt.Errorf("store: hurrying scans: %w", err)
 	}

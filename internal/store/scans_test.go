@@ -108,12 +108,17 @@ type process struct {
 
 func startProcess(t testing.TB, databaseURL, aztsURL string) *process {
 	t.Helper()
+	return startProcessWith(t, databaseURL, aztsURL, alwaysSignedIn{})
+}
+
+func startProcessWith(t testing.TB, databaseURL, aztsURL string, tokens scan.Tokens) *process {
+	t.Helper()
 	p := &process{db: openTest(t, databaseURL)}
 	client, err := azts.New(azhttp.Config{BaseURL: aztsURL, Scope: "s"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Service, err = scan.New(scan.Config{Records: p.db, AzTS: client, Tokens: alwaysSignedIn{}, Log: slog.New(slog.DiscardHandler), Now: time.Now, Feed: p.db.ScanFeed()})
+	p.Service, err = scan.New(scan.Config{Records: p.db, AzTS: client, Tokens: tokens, Log: slog.New(slog.DiscardHandler), Now: time.Now, Feed: p.db.ScanFeed()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,4 +205,56 @@ func TestLookEndsBeforeItsJob(t *testing.T) {
 	if left := JobTimeout - scan.LookLimit; left < 5*time.Second {
 		t.Errorf("%v are left of a job after its look", left)
 	}
+}
+
+// awayOwner is signed in once back is set.
+type awayOwner struct {
+	alwaysSignedIn
+	back atomic.Bool
+}
+
+func (o *awayOwner) AzTSToken(context.Context, access.PersonID) (azts.TokenSource, error) {
+	if !o.back.Load() {
+		return nil, scan.ErrSignedOut
+	}
+	return alwaysSignedIn{}, nil
+}
+
+// A scan that waits for its owner is taken up at once when they are back, not at
+// its next time.
+func TestWaitingScanGoesOnAtSignIn(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, databaseURL string) {
+		service := &slowAzTS{}
+		server := httptest.NewServer(service)
+		defer server.Close()
+		tokens := &awayOwner{}
+		p := startProcessWith(t, databaseURL, server.URL, tokens)
+		defer p.stop(t)
+		owner := access.PersonID{Authority: "t", Subject: "ann"}
+		events, cancel := p.Subscribe(owner)
+		defer cancel()
+		if _, err := p.Request(t.Context(), owner, alwaysSignedIn{}, []string{"00000000-0000-0000-0000-000000000001"}, "k"); err != nil {
+			t.Fatal(err)
+		}
+		await(t, events, scan.Waiting)
+		tokens.back.Store(true)
+		begun := time.Now()
+		// The job may still be on its way from the look that it has just taken.
+		for woken := false; !woken; {
+			if err := p.Wake(t.Context(), owner); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case e := <-events:
+				woken = e.State == scan.Running
+			case <-time.After(500 * time.Millisecond):
+			}
+			if time.Since(begun) > 30*time.Second {
+				t.Fatal("the scan waits on")
+			}
+		}
+		if took := time.Since(begun); took > 10*time.Second { // its next time is after 15 s
+			t.Errorf("it went on after %v", took)
+		}
+	})
 }
