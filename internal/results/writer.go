@@ -236,12 +236,17 @@ func (w *Writer) cut() {
 	}
 }
 
-// Gone ends a subscription that AzTS does not give out any more.
-func (w *Writer) Gone(subscription string) {
+// End ends a subscription whose reading cannot go on, with what there is of it:
+// SubGone if AzTS does not give it out any more, SubLoop if its client found its
+// pages to be endless, else SubShort. One that has ended stays as it is.
+func (w *Writer) End(subscription string, state SubscriptionState) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if state != SubGone && state != SubLoop {
+		state = SubShort
+	}
 	if s := w.subscription(subscription); s != nil && s.State == SubReading {
-		s.State, s.SkipToken = SubGone, ""
+		s.State, s.SkipToken = state, ""
 	}
 }
 

@@ -134,7 +134,8 @@ func TestSubscriptionsThatEndEarlyAreShort(t *testing.T) {
 	w := newWorld(t)
 	writer, id := w.begin(subA, subB)
 	w.ok(writer.Add(t.Context(), subA, page("1", 200, generate(100, 1, subA)...)))
-	writer.Gone(subA)
+	writer.End(subA, results.SubGone)
+	writer.End(subA, results.SubLoop) // it has ended
 	if _, more := writer.Next(subA); more {
 		t.Error("what is gone is read on")
 	}
