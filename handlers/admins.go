@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -114,9 +113,12 @@ func (a *auth) forAdmins(h personal) personal {
 		ctx, cancel := timeout(r)
 		defer cancel()
 		admin, err := a.isAdmin(ctx, live)
-		var need *entra.InteractionRequired
-		if errors.As(err, &need) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-			return a.visitFor(w, r, live, tokenVisit{Scopes: need.Scopes, Claims: need.Claims, ReturnTo: localPath(r.URL.RequestURI())})
+		if need := needed(err); need != nil {
+			back := r.URL.RequestURI()
+			if r.Method != http.MethodGet && r.Method != http.MethodHead {
+				back = a.pageOfForm(r)
+			}
+			return a.visitFor(w, r, live, tokenVisit{Scopes: []string{a.groups.graph.MeScope()}, Claims: need.Claims, ReturnTo: localPath(back)})
 		}
 		if err != nil {
 			return err

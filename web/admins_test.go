@@ -1,7 +1,10 @@
 package main
 
 import (
+	"encoding/base64"
 	"net/http"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"azts.internal/portal/internal/sandbox"
@@ -72,5 +75,34 @@ func TestAttackGraphIsDownWhenItDecidesOnAnAdmin(t *testing.T) {
 	w.tenant.answerWith(nil)
 	if page := b.get("/admin/consent"); page.status != http.StatusOK {
 		t.Errorf("afterwards: status %d: %s", page.status, page.text("main"))
+	}
+}
+
+// Graph may ask for more proof before it tells the groups: that leads to the
+// tenant and back, and not in a circle.
+func TestAnAdminByGroupIsAskedForMoreProof(t *testing.T) {
+	const tomas = "tomas@contoso.com"
+	w := startWorld(t, setup{env: map[string]string{"PORTAL_ADMIN_GROUPS": sandbox.GroupID(sandbox.TomasID, 0)}})
+	b := w.browser()
+	b.signIn(tomas)
+	claims := base64.StdEncoding.EncodeToString([]byte(`{"access_token":{"acrs":{"essential":true,"value":"c1"}}}`))
+	var refusals, visits atomic.Int32
+	w.tenant.answerWith(func(w http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "/authorize") && strings.Contains(r.URL.Query().Get("claims"), `"c1"`) {
+			visits.Add(1)
+		}
+		if r.URL.Path != "/graph/v1.0/me/getMemberObjects" || refusals.Add(1) > 1 {
+			return false
+		}
+		w.Header().Set("WWW-Authenticate", `Bearer realm="", error="insufficient_claims", claims="`+claims+`"`)
+		http.Error(w, `{"error":{"code":"InvalidAuthenticationToken"}}`, http.StatusUnauthorized)
+		return true
+	})
+	p := b.through(b.get("/admin/consent"), tomas)
+	if p.status != http.StatusOK || p.url.Path != "/admin/consent" {
+		t.Errorf("it ends at %s with %d: %s", p.url, p.status, p.text("main"))
+	}
+	if visits.Load() != 1 {
+		t.Errorf("the tenant was asked for the proof %d times", visits.Load())
 	}
 }

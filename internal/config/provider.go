@@ -157,7 +157,8 @@ func (l *loader) tokens(c *Config) {
 	if c.ManagedIdentity != "" && c.ManagedIdentity != "system" && !guid.MatchString(c.ManagedIdentity) {
 		l.wrong("PORTAL_MANAGED_IDENTITY", fmt.Sprintf("%q is neither system nor a client id", c.ManagedIdentity))
 	}
-	if c.ManagedIdentity != "" && c.TenantID == "" {
-		l.wrong("PORTAL_MANAGED_IDENTITY", "goes with PORTAL_TENANT_ID only")
+	if c.ManagedIdentity != "" && !guid.MatchString(c.TenantID) {
+		// An admin of any of several tenants would hold the power of this one.
+		l.wrong("PORTAL_MANAGED_IDENTITY", "goes only with the id of one tenant in PORTAL_TENANT_ID")
 	}
 }
