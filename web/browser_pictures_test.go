@@ -43,7 +43,13 @@ func TestScreenshots(t *testing.T) {
 	p.anonymous()
 	p.signedIn()
 	p.ended()
+	ada := &photographer{visitor: w.visitor(t, chromium.Start(t, chromium.Options{}).Profile(t)), folder: folder}
+	ada.signIn(sandbox.AdaID, "/admin/consent", "Consent")
+	ada.admin()
 }
+
+// sampleToken is unsigned: a picture of a real one would teach people to show theirs.
+const sampleToken = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJhdWQiOiJhcGk6Ly9iMWQwNGM3Ny02YTJlLTRkMzktOGY1Mi0zZTlhYzAxNzVkODQiLCJzY3AiOiJ1c2VyX2ltcGVyc29uYXRpb24iLCJuYW1lIjoiRGFuYSBSZXllcyIsImV4cCI6MTc5NTI2NjAwMCwidmVyIjoiMS4wIn0."
 
 type photographer struct {
 	*visitor
@@ -139,6 +145,16 @@ func (p *photographer) signedIn() {
 	p.Press("Tokens")
 	p.Heading("Tokens")
 	p.take("tokens", true)
+	p.visit("/tokens/app")
+	p.Heading("App tokens")
+	p.take("app-tokens", false)
+	p.visit("/tokens/inspect")
+	p.Heading("Token inspector")
+	p.decode(sampleToken)
+	p.take("inspector", true)
+	p.visit("/access")
+	p.Heading("Access")
+	p.take("access", true)
 	p.visit("/account")
 	p.Heading("Account")
 	p.take("account", true)
@@ -149,6 +165,20 @@ func (p *photographer) signedIn() {
 	p.Wait("the details of a result", `document.querySelector('tbody tr:nth-child(4)').checkVisibility()`)
 	chromium.Eval[bool](p.Tab, `(scrollTo(0, 0), true)`)
 	p.take("results", true)
+}
+
+// admin shows what an admin sees.
+func (p *photographer) admin() {
+	p.take("admin-consent", true)
+	for _, page := range []struct{ name, path, heading string }{
+		{"admin-requests", "/admin/requests", "Requests"},
+		{"admin-permissions", "/admin/permissions", "Permissions"},
+		{"admin-credentials", "/admin/credentials", "Credentials"},
+	} {
+		p.visit(page.path)
+		p.Heading(page.heading)
+		p.take(page.name, false)
+	}
 }
 
 // ended shows the two ways in which a session ends.

@@ -70,7 +70,7 @@ func (w *world) visitor(t testing.TB, p *chromium.Profile) *visitor {
 	return &visitor{Tab: p.Tab(t), t: t, world: w}
 }
 
-// go_ opens a path of the portal.
+// visit opens a path of the portal.
 func (v *visitor) visit(path string) {
 	v.t.Helper()
 	v.Open(v.world.url + path)
