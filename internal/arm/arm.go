@@ -7,11 +7,13 @@
 package arm
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/azhttp"
@@ -22,7 +24,14 @@ const (
 	MaxSubscriptions = 20_000
 	maxPages         = 200
 	nameLimit        = 512 // bytes of a name
+	// maxPause is how long a call waits before it is tried again: a page asks about
+	// many subscriptions at once, and a person waits for it.
+	maxPause = 3 * time.Second
 )
+
+// CodeNoPIM is the code of the refusal to list roles to activate where the tenant
+// has no license for Privileged Identity Management.
+const CodeNoPIM = "arm_no_pim"
 
 // TokenSource gives tokens for Azure Resource Manager on behalf of a person.
 type TokenSource = azhttp.TokenSource
@@ -32,9 +41,9 @@ type Client struct{ http *azhttp.Client }
 
 // New returns a client for the Resource Manager at cfg.BaseURL with tokens of
 // cfg.Scope (https://management.azure.com/.default in the public cloud).
-// Service and Explain of cfg are set here.
+// Service and Explain of cfg are set here; without a MaxWait it is 3 s.
 func New(cfg azhttp.Config) (*Client, error) {
-	cfg.Service, cfg.Explain = "Azure", explain
+	cfg.Service, cfg.Explain, cfg.MaxWait = "Azure", explain, cmp.Or(cfg.MaxWait, maxPause)
 	c, err := azhttp.New(cfg)
 	if err != nil {
 		return nil, err
@@ -47,6 +56,8 @@ func explain(call *azhttp.CallError) *apperr.Error {
 	case call.Code == "InvalidAuthenticationTokenTenant":
 		return apperr.New(apperr.Forbidden, "arm_wrong_tenant", "Azure expects a token of another tenant.").
 			WithNext(apperr.MenderDeveloper, "Check the tenant that this portal signs people in with.")
+	case call.Code == "AadPremiumLicenseRequired":
+		return apperr.New(apperr.Forbidden, CodeNoPIM, "Your organization has no Privileged Identity Management.")
 	case call.Status == http.StatusForbidden:
 		return apperr.New(apperr.Forbidden, "arm_no_role", "Azure does not allow you to read this.").
 			WithNext(apperr.MenderAdmin, "Ask an owner of the subscription for the Reader role.")
@@ -56,6 +67,10 @@ func explain(call *azhttp.CallError) *apperr.Error {
 	}
 	return nil
 }
+
+// RetryAfter returns how long Azure asked to wait, at most a day; zero when it did
+// not say.
+func RetryAfter(err error) time.Duration { return azhttp.RetryAfter(err) }
 
 // Subscription is one that the person can see.
 type Subscription struct {
@@ -98,10 +113,10 @@ func (c *Client) Subscriptions(ctx context.Context, source TokenSource) ([]Subsc
 }
 
 // name cuts a text of Azure to its limit and takes out NUL, which PostgreSQL
-// cannot store.
+// cannot store. It is a copy: a part would keep the whole text in memory.
 func name(s string) string {
 	if len(s) > nameLimit {
 		s = s[:nameLimit]
 	}
-	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "")
+	return strings.Clone(strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), ""))
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/azhttp"
@@ -94,6 +95,50 @@ func TestRefusalsHaveTheirMeaning(t *testing.T) {
 		_, err := client.Subscriptions(context.Background(), token("t"))
 		if !apperr.IsKind(err, c.kind) || !apperr.HasCode(err, c.code) {
 			t.Errorf("%d %s: %v", c.status, c.body, err)
+		}
+	}
+}
+
+// TestNamesKeepNothingElseInMemory: a part of a text holds all of it.
+func TestNamesKeepNothingElseInMemory(t *testing.T) {
+	long := strings.Repeat("x", 1<<20)
+	scope := "/subscriptions/" + someSubscription + "/resourceGroups/" + strings.Repeat("g", 90)
+	definition := scope + "/roleDefinitions/" + customRole
+	for name, pair := range map[string][2]string{
+		"a cut name":             {long, name(long)},
+		"a resource group":       {scope[len(scope)-90:], parseScope(scope).Name},
+		"a subscription":         {scope[len("/subscriptions/"):], parseScope(scope).Subscription},
+		"the id of a definition": {definition[len(definition)-len(customRole):], roleID(definition)},
+	} {
+		if unsafe.StringData(pair[0]) == unsafe.StringData(pair[1]) {
+			t.Errorf("%s is a part of the text that it stands in", name)
+		}
+	}
+}
+
+// TestAPageDoesNotWaitForAThrottledAzure: who asked sees how long Azure wants to
+// be left alone, at once.
+func TestAPageDoesNotWaitForAThrottledAzure(t *testing.T) {
+	calls := 0
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		calls++
+		w.Header().Set("Retry-After", "9")
+		w.WriteHeader(http.StatusTooManyRequests)
+	})
+	_, err := c.Subscriptions(context.Background(), token("t"))
+	if calls != 1 || RetryAfter(err) != 9*time.Second || !apperr.IsKind(err, apperr.TooMany) {
+		t.Errorf("%d calls: %v, to be asked again in %v", calls, err, RetryAfter(err))
+	}
+}
+
+func TestNoLicenseIsToldFromNoRight(t *testing.T) {
+	for code, expected := range map[string]string{"AadPremiumLicenseRequired": CodeNoPIM, "AuthorizationFailed": "arm_no_role"} {
+		c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+			w.Write([]byte(`{"error":{"code":"` + code + `","message":"No."}}`))
+		})
+		if _, err := c.Eligibilities(context.Background(), token("t"), ""); !apperr.HasCode(err, expected) {
+			t.Errorf("%s: %v", code, err)
 		}
 	}
 }

@@ -128,8 +128,8 @@ func assignment(raw json.RawMessage) (RoleAssignment, bool) {
 
 // Eligibilities returns the roles that the person of source may activate on a
 // subscription or above or below it; on all of Azure where subscription is
-// empty. It is refused (Forbidden, NotFound) where the tenant has no Privileged
-// Identity Management.
+// empty. Where the tenant has no Privileged Identity Management it is refused with
+// [CodeNoPIM] or as NotFound.
 func (c *Client) Eligibilities(ctx context.Context, source TokenSource, subscription string) ([]Eligibility, error) {
 	path := authorization + "roleEligibilityScheduleInstances"
 	if subscription != "" {
@@ -232,11 +232,11 @@ var BuiltInRoles = map[string]string{
 // roleID returns the last segment of a role definition's id, the only part that
 // is the same at every scope (entra.md §8); empty for what is none.
 func roleID(definition string) string {
-	id := strings.ToLower(definition[strings.LastIndexByte(definition, '/')+1:])
+	id := definition[strings.LastIndexByte(definition, '/')+1:]
 	if !isGUID(id) {
 		return ""
 	}
-	return id
+	return lower(id)
 }
 
 // parseScope reads the id of a scope. Azure does not keep the case of its parts.
@@ -253,7 +253,7 @@ func parseScope(id string) Scope {
 	if len(parts) < 3 || parts[0] != "" || !strings.EqualFold(parts[1], "subscriptions") || !isGUID(parts[2]) {
 		return Scope{}
 	}
-	s := Scope{Kind: ScopeSubscription, Subscription: strings.ToLower(parts[2])}
+	s := Scope{Kind: ScopeSubscription, Subscription: lower(parts[2])}
 	switch {
 	case len(parts) == 3:
 	case len(parts) == 5 && strings.EqualFold(parts[3], "resourceGroups"):
@@ -263,6 +263,9 @@ func parseScope(id string) Scope {
 	}
 	return s
 }
+
+// lower returns a copy in lower case that keeps nothing of a longer text in memory.
+func lower(s string) string { return strings.Clone(strings.ToLower(s)) }
 
 func instant(s string) time.Time {
 	t, err := time.Parse(time.RFC3339, s)
