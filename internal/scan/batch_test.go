@@ -150,3 +150,42 @@ func TestCallEndsWithTheLastWhoWaits(t *testing.T) {
 		}
 	})
 }
+
+// countingAzTS counts the calls for summaries that no other look shares.
+type countingAzTS struct {
+	AzTS
+	alone int
+}
+
+func (a *countingAzTS) Summaries(context.Context, azts.TokenSource, []string, []string) ([]azts.Summary, error) {
+	a.alone++
+	return nil, nil
+}
+
+// One subscription that makes AzTS fail takes the person's other scans along
+// once, when they share a call, and not again.
+func TestScanInTroubleAsksAlone(t *testing.T) {
+	for _, c := range []struct {
+		what    string
+		state   State
+		problem string
+		alone   bool
+	}{
+		{"without a problem", Running, "", false},
+		{"with a problem", Running, "service_failed", true},
+		{"waiting for the owner, which no call can mend", Waiting, "claims_challenge", false},
+	} {
+		service, shared := &countingAzTS{}, 0
+		s := &Service{azts: service}
+		s.reads.call = func(context.Context, azts.TokenSource, []string) ([]azts.Summary, error) {
+			shared++
+			return nil, nil
+		}
+		if _, err := s.summaries(t.Context(), &Scan{State: c.state, Problem: Problem{Code: c.problem}}, nil, []string{"x"}); err != nil {
+			t.Error(err)
+		}
+		if (service.alone == 1) != c.alone || service.alone+shared != 1 {
+			t.Errorf("%s: %d calls alone, %d shared", c.what, service.alone, shared)
+		}
+	}
+}

@@ -348,36 +348,3 @@ func TestReferenceOfAProblemIsInTheLog(t *testing.T) {
 	}
 	logged(s, "status 403")
 }
-
-// One subscription that makes AzTS fail takes the person's other scans along
-// once, when they share a call, and not again.
-func TestSubscriptionThatBreaksAzTSDoesNotHoldUpOtherScans(t *testing.T) {
-	w := newWorld(t)
-	bad, good := w.mustRequest(sub1), w.mustRequest(sub2)
-	w.pass(time.Minute)
-	w.finish(sub2)
-	w.set(func() {
-		w.refuse = func(rw http.ResponseWriter, r *http.Request) bool {
-			if strings.Contains(w.body, sub1) {
-				rw.WriteHeader(500)
-				return true
-			}
-			return false
-		}
-	})
-	for range 3 {
-		var wg sync.WaitGroup
-		for _, id := range []scan.ID{bad.ID, good.ID} {
-			wg.Go(func() {
-				if _, err := w.service.Follow(t.Context(), id); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		wg.Wait()
-	}
-	bad, _ = w.look(bad.ID)
-	want(t, bad, scan.Running, scan.PartQueued)
-	good, _ = w.look(good.ID)
-	want(t, good, scan.Completed, scan.PartCompleted)
-}
