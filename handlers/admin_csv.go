@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"azts.internal/portal/internal/results"
 )
 
 // csvFile writes a file of rows to a browser: UTF-8 with a byte order mark, by
@@ -33,7 +35,7 @@ func (f *csvFile) row(cells []string) {
 	}
 	f.cells = f.cells[:0]
 	for _, cell := range cells {
-		f.cells = append(f.cells, formulaSafe(cell))
+		f.cells = append(f.cells, results.FormulaSafe(cell))
 	}
 	f.failed = f.out.Write(f.cells)
 }

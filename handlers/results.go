@@ -8,10 +8,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"azts.internal/portal/internal/azts"
 	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/internal/results"
 	"azts.internal/portal/session"
 	"azts.internal/portal/templates"
 )
@@ -19,8 +19,8 @@ import (
 // resultsPerPage is AzTS's own page size (azts.md).
 const resultsPerPage = 100
 
-// results is the area of reading the latest results of a subscription.
-type results struct {
+// latestResults is the area of reading the latest results of a subscription.
+type latestResults struct {
 	*frame
 	azts          *azts.Client
 	subscriptions *subscriptions
@@ -29,7 +29,7 @@ type results struct {
 }
 
 // show is GET /subscriptions/{id}/results?skip=&page=: one page of AzTS's own.
-func (s *results) show(w http.ResponseWriter, r *http.Request, live *session.Session) error {
+func (s *latestResults) show(w http.ResponseWriter, r *http.Request, live *session.Session) error {
 	ctx, cancel := timeout(r)
 	defer cancel()
 	id, err := azts.ParseSubscriptionID(r.PathValue("id"))
@@ -85,7 +85,7 @@ func (s *results) show(w http.ResponseWriter, r *http.Request, live *session.Ses
 	return s.render(w, r, http.StatusOK, templates.Results(page))
 }
 
-func (s *results) row(live *session.Session, v *azts.Result) templates.Result {
+func (s *latestResults) row(live *session.Session, v *azts.Result) templates.Result {
 	row := templates.Result{ControlID: v.ControlName, Control: v.ControlDisplayName, Status: v.Status, Severity: v.Severity,
 		Resource: v.ResourceName, Group: v.ResourceGroupName, ResourceID: v.ResourceID, Reason: v.StatusReason, Description: v.Description,
 		Remediation: v.Remediation, Category: v.Category, Baseline: v.IsBaseline, ExceptionState: v.ExceptionWorkflow,
@@ -102,7 +102,7 @@ var csvHeader = []string{"Control", "Control name", "Status", "Severity", "Resou
 
 // export is GET /subscriptions/{id}/results.csv: all pages, one after the other,
 // as UTF-8 with a byte order mark, by which Excel knows it.
-func (s *results) export(w http.ResponseWriter, r *http.Request, live *session.Session) error {
+func (s *latestResults) export(w http.ResponseWriter, r *http.Request, live *session.Session) error {
 	id, err := azts.ParseSubscriptionID(r.PathValue("id"))
 	if err != nil {
 		return errNotFound.Because(err)
@@ -152,49 +152,7 @@ func csvRow(v *azts.Result) []string {
 		v.StatusReason, v.Category, strconv.FormatBool(v.IsBaseline), v.ExceptionWorkflow, v.ExceptionExpiry.Text, v.Justification,
 		v.Description, v.Remediation}
 	for i := range row {
-		row[i] = formulaSafe(row[i])
+		row[i] = results.FormulaSafe(row[i])
 	}
 	return row
-}
-
-// formulaSigns are what spreadsheets take for the start of a formula. Those of
-// some languages read the wide signs like the narrow.
-const formulaSigns = "=+-@＝＋－＠"
-
-// formulaSafe puts an apostrophe before whatever a spreadsheet would take for a
-// formula: whoever names a resource could otherwise run one on the reader's
-// machine.
-//
-// A formula begins with the cell, or inside it after a semicolon, a tab or a
-// line end: where Excel's list separator is ";", as in most of Europe, it cuts
-// our lines there and not at our commas, and knows our quotes only where one of
-// its own cells begins. Blanks and quotes may stand before the sign.
-func formulaSafe(cell string) string {
-	var out strings.Builder
-	kept := 0 // bytes of cell that were copied
-	guard := func(at int) {
-		out.WriteString(cell[kept:at])
-		out.WriteByte('\'')
-		kept = at
-	}
-	if first, _ := utf8.DecodeRuneInString(cell); cell != "" && strings.ContainsRune("\t\r\n", first) {
-		guard(0)
-	}
-	begins := true // a cell may begin here
-	for i, c := range cell {
-		switch {
-		case strings.ContainsRune(";\t\r\n", c):
-			begins = true
-		case begins && strings.ContainsRune(formulaSigns, c):
-			guard(i)
-			begins = false
-		case !strings.ContainsRune(" \u00a0\"", c):
-			begins = false
-		}
-	}
-	if kept == 0 && out.Len() == 0 {
-		return cell
-	}
-	out.WriteString(cell[kept:])
-	return out.String()
 }

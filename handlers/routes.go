@@ -130,7 +130,7 @@ func New(p Parts) (http.Handler, error) {
 		admin("POST /admin/consent/refresh", area.refresh)
 		admin("GET /admin/consent/grant", area.grantPage)
 		admin("POST /admin/consent/grant", area.grant)
-		admin("GET "+templates.AdminConsentBackURL, noHead(area.granted))
+		anyone("GET "+templates.AdminConsentBackURL, area.withoutSession(f.signedIn(auth.forAdmins(noHead(area.granted)))))
 		admin("GET /admin/consent/grants/{id}/withdraw", area.askWithdraw(area.grantWithdrawal))
 		admin("POST /admin/consent/grants/{id}/withdraw", area.withdraw(area.grantWithdrawal))
 		admin("GET /admin/consent/roles/{resource}/{id}/withdraw", area.askWithdraw(area.roleWithdrawal))
@@ -152,7 +152,7 @@ func New(p Parts) (http.Handler, error) {
 			clientID: p.ClientID, commands: templates.Commands{APIURL: p.AzTSURL, Scope: p.SignIn.TokenScopes[0],
 				AppIDURI: p.Catalogue[0].AppIDURI, ClientID: p.ClientID, LoginURL: p.LoginURL}}
 		scan := &scans{frame: f, service: p.Scans, subscriptions: mine, broker: p.Broker}
-		result := &results{frame: f, azts: p.AzTS, subscriptions: mine, broker: p.Broker, portalHost: p.PortalHost}
+		result := &latestResults{frame: f, azts: p.AzTS, subscriptions: mine, broker: p.Broker, portalHost: p.PortalHost}
 		person("GET /tokens", token.show)
 		person("POST /tokens", token.request)
 		person("POST /tokens/reveal", token.reveal)

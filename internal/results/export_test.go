@@ -69,6 +69,74 @@ func TestCSVIsReadBackAsItWas(t *testing.T) {
 	}
 }
 
+// formulas are what spreadsheets run: by Excel, LibreOffice and Google Sheets,
+// or by none but not worth finding out.
+var formulas = []string{"=1+1", "=cmd|' /C calc'!A0", `=HYPERLINK("https://evil.example","Click")`, "+1", "-1", "-2+3+cmd|' /C calc'!A0", "@SUM(1,1)",
+	"\t=1+1", "\r=1+1", "\n=1+1", "=", "＝1+1", "＋1", "－1", "＠SUM(1)"}
+
+func TestAttackFormulaInACell(t *testing.T) {
+	for _, cell := range formulas {
+		got := results.FormulaSafe(cell)
+		if !strings.HasPrefix(got, "'") || strings.ReplaceAll(got, "'", "") != strings.ReplaceAll(cell, "'", "") {
+			t.Errorf("%q is exported as %q", cell, got)
+		}
+		if again := results.FormulaSafe(got); again != got {
+			t.Errorf("%q is exported as %q, and that as %q", cell, got, again)
+		}
+	}
+	for _, cell := range []string{"", "a", "a=b", "1-2", "storage-account", "Größe", "'quoted", "'=1", "/subscriptions/x", " a", "–", "é", "\u00a0",
+		"a;b", "a; b=c", ";", "a\nb", `say "hello"; "good-bye"`, "a,=1"} {
+		if got := results.FormulaSafe(cell); got != cell {
+			t.Errorf("%q is changed to %q", cell, got)
+		}
+	}
+}
+
+// TestAttackFormulaAfterASemicolon: where Excel's list separator is ";", a cell
+// begins after it, whatever our commas and quotes say.
+func TestAttackFormulaAfterASemicolon(t *testing.T) {
+	for cell, want := range map[string]string{
+		"a;=HYPERLINK(1)":  "a;'=HYPERLINK(1)",
+		`a;=cmd|'/C'!A0`:   `a;'=cmd|'/C'!A0`,
+		"a;b;+1;@c;-d":     "a;b;'+1;'@c;'-d",
+		";=1":              ";'=1",
+		";;=1":             ";;'=1",
+		"a; =1":            "a; '=1",
+		`a;"=1"`:           `a;"'=1"`,
+		"a;\u00a0＝1":       "a;\u00a0'＝1",
+		"a\n=1":            "a\n'=1",
+		"a\r\n=1":          "a\r\n'=1",
+		"a\t=1":            "a\t'=1",
+		" =1":              " '=1",
+		`"=1`:              `"'=1`,
+		"=1;=2":            "'=1;'=2",
+		"\t=1":             "'\t'=1",
+		"a;=1\nb;-2;c=d;e": "a;'=1\nb;'-2;c=d;e",
+	} {
+		if got := results.FormulaSafe(cell); got != want {
+			t.Errorf("%q is exported as %q, want %q", cell, got, want)
+		}
+	}
+	// As Excel reads it there: lines end at line ends, cells at semicolons, and
+	// quotes count where such a cell begins.
+	for _, formula := range formulas {
+		for _, before := range []string{"a;", `a";`, "a\n", `x;"`, "a; ", `",";`} {
+			var b bytes.Buffer
+			out := csv.NewWriter(&b)
+			out.UseCRLF = true
+			if err := out.Write([]string{"id", results.FormulaSafe(before + formula), results.FormulaSafe(before + formula)}); err != nil {
+				t.Fatal(err)
+			}
+			out.Flush()
+			for _, cell := range strings.FieldsFunc(b.String(), func(r rune) bool { return strings.ContainsRune(";\t\r\n", r) }) {
+				if first := strings.TrimLeft(cell, " \""); first != "" && strings.ContainsAny(first[:1], "=+-@") {
+					t.Errorf("after %q, %q begins a cell with %q", before, formula, cell)
+				}
+			}
+		}
+	}
+}
+
 func TestCellsCannotBeFormulas(t *testing.T) {
 	for cell, want := range map[string]string{
 		"": "", "plain text": "plain text", "/subscriptions/x": "/subscriptions/x", "a=b": "a=b", "1-2": "1-2", "ein Gedanke - und noch einer": "ein Gedanke - und noch einer",
