@@ -1,8 +1,8 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -41,6 +41,7 @@ func (a *admin) grantPage(w http.ResponseWriter, r *http.Request, live *session.
 			page.Warnings = append(page.Warnings, a.warning(r, err, "Whether it is granted cannot be read", live))
 		}
 		page.Known, page.Granted = err == nil, found != nil
+		a.settleFound(ctx, live, page.Scope, found)
 	}
 	return a.render(w, r, http.StatusOK, templates.Grant(page))
 }
@@ -93,73 +94,100 @@ func (a *admin) tenantEntry(r *http.Request, live *session.Session, flow session
 
 // granted is GET /auth/admin-consent, the tenant's answer. The flow comes first,
 // before anything of the answer is believed; then the person must be the one who
-// went; and what the tenant says of success is read back from Graph.
+// went, in whichever session they are by now. Neither success nor refusal is
+// taken from the answer, which travels through the browser: Graph says what is
+// there.
 func (a *admin) granted(w http.ResponseWriter, r *http.Request, live *session.Session) error {
 	query := r.URL.Query()
-	flow, err := a.sessions.TakeFlow(w, r, entra.AdminConsentState(query))
+	flow, err := a.takeConsentFlow(w, r)
 	if err != nil {
-		return notASignIn(err)
-	}
-	if flow.Purpose != purposeAdminConsent || len(flow.Scopes) != 1 {
-		return errBadForm.Becausef("a flow for %q came back to the admin consent address", flow.Purpose)
-	}
-	if flow.Session != live.ID {
-		return apperr.New(apperr.Forbidden, "admin_consent_other", "This grant was begun in another session than the one you are in now.").
-			WithNext(apperr.MenderPerson, "Look at the list whether it is there; begin again if not.")
-	}
-	entry := a.tenantEntry(r, live, flow)
-	if err := entra.ParseAdminConsent(query); err != nil {
-		entry.Outcome, entry.Code = consent.Failed, apperr.From(err).Code
-		if ended := a.service.End(r.Context(), entry); ended != nil {
-			return errors.Join(err, ended)
-		}
-		if !apperr.HasCode(err, entra.CodeConsentRefused) {
-			return err
-		}
-		a.sessions.AddFlash(w, session.Flash{Text: "Nothing was granted: somebody said no on the page of the company sign-in."})
-		redirect(w, localPath(flow.ReturnTo))
-		return nil
+		return a.unmatched(r, live, err)
 	}
 	ctx, cancel := timeout(r)
 	defer cancel()
-	found, err := a.awaitTenantGrant(ctx, live, flow.Scopes[0])
-	a.views.forget(live.User.ID)
-	if found == nil {
-		entry.Outcome, entry.Code = consent.Unknown, "not_read_back"
-		if err != nil {
-			a.log.WarnContext(ctx, "a grant cannot be read back", "scope", flow.Scopes[0], "err", err)
-			entry.Code = apperr.From(err).Code
-		}
-		if err := a.service.End(ctx, entry); err != nil {
-			return err
-		}
-		a.sessions.AddFlash(w, session.Flash{Text: "The company sign-in reports success, but Microsoft Graph does not list the grant yet. Check again in a minute."})
-		redirect(w, localPath(flow.ReturnTo))
-		return nil
-	}
-	entry.Outcome, entry.ClientID, entry.ResourceID = consent.Done, found.ClientID, found.ResourceID
-	if err := a.service.End(ctx, entry); err != nil {
+	intent, _, err := a.service.Operation(ctx, live.User.ID, flow.Nonce)
+	if err != nil {
 		return err
 	}
-	if id := requestOf(flow.ReturnTo); id != "" {
-		if err := a.approve(ctx, r, live, id, true); err != nil {
-			return err
-		}
+	if intent.Actor != live.User.ID {
+		return apperr.New(apperr.Forbidden, "admin_consent_other", "This grant was begun by somebody else than you.").
+			WithNext(apperr.MenderPerson, "Look at the list whether it is there; begin again if not.")
 	}
-	a.sessions.AddFlash(w, session.Flash{Good: true, Text: "Granted for everybody: " + flow.Scopes[0] + ". Microsoft Graph lists it."})
+	answer := entra.ParseAdminConsent(query)
+	pauses := a.patience
+	if answer != nil {
+		pauses = pauses[:min(len(pauses), 2)] // whoever said no need not wait long
+	}
+	scope := flow.Scopes[0]
+	found, unread := a.await(ctx, pauses, func() (*graph.Grant, error) { return a.tenantGrant(ctx, a.source(live), scope) })
+	a.views.forget(live.User.ID)
+	if apperr.IsKind(unread, apperr.NotFound) {
+		unread = nil // Graph answered: there is no such API, so no grant of it
+	}
+	if unread != nil {
+		a.log.WarnContext(ctx, "a grant cannot be read back", "scope", scope, "err", unread)
+	}
+	entry := a.tenantEntry(r, live, flow)
+	switch {
+	case found != nil:
+		entry.Outcome, entry.ClientID, entry.ResourceID = consent.Done, found.ClientID, found.ResourceID
+	case answer != nil && query.Get("error") != "" && unread == nil:
+		entry.Outcome = consent.Failed
+	default:
+		entry.Outcome, entry.Code = consent.Unknown, "not_read_back"
+	}
+	if reason := cmp.Or(answer, unread); reason != nil {
+		entry.Code = apperr.From(reason).Code
+	}
+	if err := a.conclude(ctx, live, entry); err != nil {
+		return err
+	}
+	if found == nil && answer != nil && unread == nil && !apperr.HasCode(answer, entra.CodeConsentRefused) {
+		return answer
+	}
+	a.sessions.AddFlash(w, a.grantFlash(ctx, r, live, flow, found != nil, answer, unread))
 	redirect(w, localPath(flow.ReturnTo))
 	return nil
 }
 
-// notASignIn gives the errors of a flow, which speak of signing in, the words of
-// this visit.
-func notASignIn(err error) error {
-	e := apperr.From(err)
-	if e.Kind != apperr.Expired {
-		return err
+// grantFlash says how a visit to the tenant's page ended, and approves the request
+// that it was for.
+func (a *admin) grantFlash(ctx context.Context, r *http.Request, live *session.Session, flow session.Flow, there bool, answer, unread error) session.Flash {
+	scope := strings.Join(flow.Scopes, " ")
+	switch {
+	case unread != nil && answer != nil:
+		return session.Flash{Text: "The company sign-in reports no success, and whether there is a grant cannot be read: " + apperr.From(unread).Message + " Look again before you rely on either. Reference " + refOf(ctx) + "."}
+	case unread != nil:
+		return session.Flash{Text: "The company sign-in reports success, but whether the grant is there cannot be read: " + apperr.From(unread).Message + " Reference " + refOf(ctx) + "."}
+	case !there && answer != nil:
+		return session.Flash{Text: "Nothing was granted: somebody said no on the page of the company sign-in."}
+	case !there:
+		return session.Flash{Text: "The company sign-in reports success, but Microsoft Graph does not list the grant yet. Check again in a minute."}
+	case answer != nil:
+		return session.Flash{Text: "The company sign-in reports no success, but Microsoft Graph lists the grant: " + scope + " is granted for everybody. Withdraw it if that is not what you want."}
 	}
-	return apperr.New(apperr.Expired, e.Code, "This answer of the company sign-in belongs to no grant that was begun in this browser in the last ten minutes, or it was used already.").
-		WithNext(apperr.MenderPerson, "Look at the list whether the grant is there; begin again if not.").Because(err)
+	done := session.Flash{Good: true, Text: "Granted for everybody: " + scope + ". Microsoft Graph lists it."}
+	id := requestOf(flow.ReturnTo)
+	if id == "" {
+		return done
+	}
+	switch _, err := a.approve(ctx, r, live, id, true); {
+	case apperr.IsKind(err, apperr.Conflict):
+		return session.Flash{Text: "Granted for everybody: " + scope + ". Microsoft Graph lists it. But somebody else decided the request meanwhile."}
+	case err != nil:
+		a.log.ErrorContext(ctx, "a request cannot be approved although its scope is granted", "request", id, "err", err)
+		return session.Flash{Text: "Granted for everybody: " + scope + ". Microsoft Graph lists it. But the request could not be marked as approved: " + apperr.From(err).Message + " Approve it here. Reference " + refOf(ctx) + "."}
+	}
+	return done
+}
+
+// takeConsentFlow returns the flow of the tenant's answer.
+func (a *admin) takeConsentFlow(w http.ResponseWriter, r *http.Request) (session.Flow, error) {
+	flow, err := a.sessions.TakeFlow(w, r, entra.AdminConsentState(r.URL.Query()))
+	if err == nil && (flow.Purpose != purposeAdminConsent || len(flow.Scopes) != 1) {
+		err = errBadForm.Becausef("a flow for %q came back to the admin consent address", flow.Purpose)
+	}
+	return flow, err
 }
 
 // requestOf returns the id of the request on whose page a visit began.
@@ -187,10 +215,16 @@ func (a *admin) tenantGrant(ctx context.Context, source graph.TokenSource, scope
 		return nil, err
 	}
 	grants, err := a.graph.TenantGrantsOfClient(ctx, source, portal.ID)
-	if err != nil {
-		return nil, err
+	return found(grants, err, resource.ID, value)
+}
+
+// found is grantWith for a list of which a part may be missing: what is there is
+// there, and only a whole list can say that something is not.
+func found(grants []graph.Grant, err error, resource, value string) (*graph.Grant, error) {
+	if g := grantWith(grants, resource, value); g != nil {
+		return g, nil
 	}
-	return grantWith(grants, resource.ID, value), nil
+	return nil, err
 }
 
 // grantWith finds the grant at an API that has a scope; scopes are compared
@@ -205,20 +239,15 @@ func grantWith(grants []graph.Grant, resource, value string) *graph.Grant {
 	return &grants[i]
 }
 
-// awaitTenantGrant reads until the grant is listed, for some seconds: new grants
-// replicate late.
-func (a *admin) awaitTenantGrant(ctx context.Context, live *session.Session, scope string) (*graph.Grant, error) {
-	return a.await(ctx, func() (*graph.Grant, error) { return a.tenantGrant(ctx, a.source(live), scope) })
-}
-
-// await reads until there is something, with the pauses of a.patience.
-func (a *admin) await(ctx context.Context, read func() (*graph.Grant, error)) (*graph.Grant, error) {
+// await reads until there is something, with pauses between: new grants replicate
+// late.
+func (a *admin) await(ctx context.Context, pauses []patience, read func() (*graph.Grant, error)) (*graph.Grant, error) {
 	for i := 0; ; i++ {
 		found, err := read()
-		if found != nil || i == len(a.patience) || err != nil && !apperr.IsKind(err, apperr.NotFound) {
+		if found != nil || i == len(pauses) || err != nil && !apperr.IsKind(err, apperr.NotFound) {
 			return found, err
 		}
-		pause := time.NewTimer(a.patience[i])
+		pause := time.NewTimer(pauses[i])
 		select {
 		case <-pause.C:
 		case <-ctx.Done():

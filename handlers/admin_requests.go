@@ -81,9 +81,16 @@ func (a *admin) answerRequest(ctx context.Context, w http.ResponseWriter, r *htt
 		page.Warnings = append(page.Warnings, templates.Problem{Tone: templates.ToneWarning, Title: "The API does not offer this scope",
 			What: resource.DisplayName + " has no permission " + value + ", so it cannot be granted.", Next: "Decline the request, or correct the registration of the API."})
 	}
+	if q.State != consent.Approved && err == nil {
+		if found, _ := a.tenantGrant(ctx, source, q.Scope); found != nil { // the page goes on without
+			page.Granted = true
+			if q.State == consent.Declined {
+				page.WithdrawURL = templates.WithdrawGrantURL(found.ID, value)
+			}
+			a.settleFound(ctx, live, q.Scope, found)
+		}
+	}
 	if q.State == consent.Pending && err == nil {
-		found, err := a.tenantGrant(ctx, source, q.Scope)
-		page.Granted = err == nil && found != nil
 		if _, err := source.Token(ctx, a.graph.GrantScope()); needed(err) != nil {
 			page.Allow = allowAction(allowGrants, templates.AdminRequestURL(q.ID))
 		}
@@ -146,40 +153,52 @@ func (a *admin) approveForPerson(w http.ResponseWriter, r *http.Request, live *s
 	entry.ClientID, entry.ClientName, entry.ResourceID, entry.ResourceName = portal.ID, portal.DisplayName, resource.ID, resource.DisplayName
 	entry.Scope, entry.TargetID, entry.TargetName = value, q.ObjectID, q.Name
 	own := func() ([]graph.Grant, error) { return a.graph.GrantsOfClientFor(ctx, source, portal.ID, q.ObjectID) }
-	err = a.service.Audited(ctx, entry, graph.MayHaveReached, func(ctx context.Context) error {
+	listed := func() (*graph.Grant, error) {
 		grants, err := own()
+		return found(grants, err, resource.ID, value)
+	}
+	// Read before the intent is in the log: nothing is sent while Graph cannot
+	// even say what is there.
+	grants, err := own()
+	there := grantWith(grants, resource.ID, value)
+	if err != nil && there == nil {
+		return err
+	}
+	if there == nil {
+		_, err = a.service.Audited(ctx, entry, graph.MayHaveReached, func(ctx context.Context) error {
+			if i := slices.IndexFunc(grants, func(g graph.Grant) bool { return g.ResourceID == resource.ID }); i >= 0 {
+				return a.graph.WidenGrant(ctx, source, grants[i], []string{value})
+			}
+			_, err := a.graph.CreateGrant(ctx, source, graph.Grant{ClientID: portal.ID, ResourceID: resource.ID, PrincipalID: q.ObjectID, Scopes: []string{value}})
+			if apperr.HasCode(err, graph.CodeExists) {
+				// Made a moment ago and not listed then; of these scopes if it is
+				// listed now.
+				if late, _ := a.await(ctx, a.patience, listed); late != nil {
+					return nil
+				}
+			}
+			return err
+		})
+		a.views.forget(live.User.ID)
+		if need := needed(err); need != nil {
+			return a.visitTenant(w, r, live, a.graph.GrantScope(), need, templates.AdminRequestURL(q.ID))
+		}
 		if err != nil {
 			return err
 		}
-		if grantWith(grants, resource.ID, value) != nil {
+		if there, err = a.await(ctx, a.patience, listed); there == nil {
+			late := "The grant is made, but Microsoft Graph does not list it yet. The request waits until it does: grant again in a minute, which changes nothing."
+			if err != nil && !apperr.IsKind(err, apperr.NotFound) {
+				a.log.WarnContext(ctx, "a grant cannot be read back", "scope", q.Scope, "err", err)
+				late = "The grant is made, but Microsoft Graph could not be read afterwards: " + apperr.From(err).Message +
+					" The request waits: grant again in a minute, which changes nothing. Reference " + refOf(ctx) + "."
+			}
+			a.sessions.AddFlash(w, session.Flash{Text: late})
+			redirect(w, templates.AdminRequestURL(q.ID))
 			return nil
 		}
-		if i := slices.IndexFunc(grants, func(g graph.Grant) bool { return g.ResourceID == resource.ID }); i >= 0 {
-			return a.graph.WidenGrant(ctx, source, grants[i], []string{value})
-		}
-		_, err = a.graph.CreateGrant(ctx, source, graph.Grant{ClientID: portal.ID, ResourceID: resource.ID, PrincipalID: q.ObjectID, Scopes: []string{value}})
-		return err
-	})
-	a.views.forget(live.User.ID)
-	if need := needed(err); need != nil {
-		return a.visitTenant(w, r, live, a.graph.GrantScope(), need, templates.AdminRequestURL(q.ID))
 	}
-	if err != nil {
-		return err
-	}
-	found, err := a.await(ctx, func() (*graph.Grant, error) {
-		grants, err := own()
-		return grantWith(grants, resource.ID, value), err
-	})
-	if err != nil {
-		return err
-	}
-	if found == nil {
-		a.sessions.AddFlash(w, session.Flash{Text: "The grant is made, but Microsoft Graph does not list it yet. The request waits until it does: grant again in a minute, which changes nothing."})
-		redirect(w, templates.AdminRequestURL(q.ID))
-		return nil
-	}
-	if err := a.approve(ctx, r, live, q.ID, false); err != nil {
+	if _, err := a.approve(ctx, r, live, q.ID, false); err != nil {
 		return err
 	}
 	a.sessions.AddFlash(w, session.Flash{Good: true, Text: "Granted for " + q.Name + ": " + q.Scope + ". Microsoft Graph lists it."})
@@ -188,10 +207,10 @@ func (a *admin) approveForPerson(w http.ResponseWriter, r *http.Request, live *s
 }
 
 // approve marks a request as approved; its grant was read back.
-func (a *admin) approve(ctx context.Context, r *http.Request, live *session.Session, id string, forTenant bool) error {
+func (a *admin) approve(ctx context.Context, r *http.Request, live *session.Session, id string, forTenant bool) (recorded bool, err error) {
 	q, err := a.service.Request(ctx, live.User.ID, id)
 	if err != nil {
-		return err
+		return false, err
 	}
 	entry := a.entry(r, live, consent.Approve)
 	entry.Scope, entry.TargetID, entry.TargetName, entry.Code = q.Scope, q.ObjectID, q.Name, q.ID
@@ -221,7 +240,7 @@ func (a *admin) check(w http.ResponseWriter, r *http.Request, live *session.Sess
 		redirect(w, templates.AdminRequestURL(q.ID))
 		return nil
 	}
-	if err := a.approve(ctx, r, live, q.ID, true); err != nil {
+	if _, err := a.approve(ctx, r, live, q.ID, true); err != nil {
 		return err
 	}
 	a.sessions.AddFlash(w, session.Flash{Good: true, Text: "Approved: " + q.Scope + " is granted for everybody."})
@@ -240,7 +259,7 @@ func (a *admin) decline(w http.ResponseWriter, r *http.Request, live *session.Se
 	answer := strings.TrimSpace(r.PostForm.Get("answer"))
 	entry := a.entry(r, live, consent.Decline)
 	entry.Scope, entry.TargetID, entry.TargetName, entry.Code = q.Scope, q.ObjectID, q.Name, q.ID
-	err = a.service.Audited(ctx, entry, never, func(ctx context.Context) error {
+	_, err = a.service.Audited(ctx, entry, never, func(ctx context.Context) error {
 		return a.service.Decide(ctx, q.ID, consent.Decision{State: consent.Declined, By: live.User.ID, ByName: live.User.DisplayName(), Answer: answer, Reference: refOf(ctx)})
 	})
 	if apperr.IsKind(err, apperr.Invalid) {

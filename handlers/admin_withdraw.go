@@ -309,7 +309,7 @@ func (a *admin) withdraw(read func(context.Context, *http.Request, *session.Sess
 		entry := a.entry(r, live, what.action)
 		entry.ClientID, entry.ClientName, entry.ResourceID, entry.ResourceName = what.clientID, what.client, what.apiID, what.api
 		entry.Scope, entry.TargetID, entry.TargetName = strings.Join(what.go_, " "), what.whomID, what.whom
-		err = a.service.Audited(ctx, entry, graph.MayHaveReached, func(ctx context.Context) error { return what.change(ctx, a.source(live)) })
+		recorded, err := a.service.Audited(ctx, entry, graph.MayHaveReached, func(ctx context.Context) error { return what.change(ctx, a.source(live)) })
 		if apperr.HasCode(err, graph.CodeNotFound) {
 			return a.notWithdrawn(w, r, live, &page, errGrantGone.Because(err))
 		}
@@ -326,7 +326,12 @@ func (a *admin) withdraw(read func(context.Context, *http.Request, *session.Sess
 			}
 			return v.Without(what.kind, what.id)
 		})
-		a.sessions.AddFlash(w, session.Flash{Good: true, Text: "Withdrawn: " + strings.Join(what.go_, " ") + " of " + cmp.Or(what.client, what.whom) + ". It is in the audit log under " + refOf(ctx) + "."})
+		done := session.Flash{Good: true, Text: "Withdrawn: " + strings.Join(what.go_, " ") + " of " + cmp.Or(what.client, what.whom) + ". It is in the audit log under " + refOf(ctx) + "."}
+		if !recorded {
+			done = session.Flash{Text: "Withdrawn: " + strings.Join(what.go_, " ") + " of " + cmp.Or(what.client, what.whom) +
+				". But the audit log could not be written: it has what you meant to do, not that it is done. Tell whoever runs this portal, with the reference " + refOf(ctx) + "."}
+		}
+		a.sessions.AddFlash(w, done)
 		redirect(w, page.BackURL)
 		return nil
 	}

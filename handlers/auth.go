@@ -124,6 +124,9 @@ func (a *auth) callback(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return a.refuse(session.Flow{}, err)
 	}
+	if flow.Purpose != purposeSignIn && flow.Purpose != purposeToken {
+		return a.refuse(flow, errOtherPurpose.Becausef("a flow for %q came back to the sign-in address", flow.Purpose))
+	}
 	if answer.Error.OAuthError != "" {
 		return a.refuse(flow, entra.ParseError(answer.Error))
 	}
@@ -142,6 +145,9 @@ func (a *auth) callback(w http.ResponseWriter, r *http.Request) error {
 	}
 	return a.begin(w, r, flow, identity)
 }
+
+var errOtherPurpose = apperr.New(apperr.Invalid, "flow_purpose", "This answer belongs to a grant for everybody, not to a sign-in, and came to the wrong address. What it says counts nothing.").
+	WithNext(apperr.MenderPerson, "Look whether Microsoft Graph lists the grant; begin again if not.")
 
 // samePerson refuses an authorization that somebody else completed: their token
 // would end up in this person's session.

@@ -139,6 +139,10 @@ func (f *frame) message(r *http.Request, err error, e *apperr.Error, status int)
 	}
 	var signIn *refusal
 	switch {
+	case errors.As(err, &signIn) && signIn.purpose == purposeAdminConsent:
+		page.Heading = "This is no answer to a sign-in"
+		page.Title = page.Heading
+		page.Primary = &templates.Action{Label: "Look whether it is granted", URL: signIn.returnTo}
 	case errors.As(err, &signIn) && signIn.purpose == purposeToken:
 		page.Heading = "You got no token"
 		page.Title = page.Heading

@@ -225,6 +225,8 @@ type RequestPage struct {
 	Answer      string           // what was typed
 	AnswerError string
 	Granted     bool // the scope is granted for everybody already
+	// WithdrawURL leads to that grant where the request was declined.
+	WithdrawURL string
 	Allow       *Action
 }
 

@@ -98,13 +98,14 @@ func (s *Service) End(ctx context.Context, e Entry) error {
 
 // Audited records that a change is intended, makes it, and records how it ended.
 // Without the first entry nothing is changed. When the outcome cannot be written
-// the log of the program says so; the intent stands.
+// recorded is false and the log of the program says so; the intent stands.
 //
-// uncertain tells of an error of change whether it may have been made all the same.
-func (s *Service) Audited(ctx context.Context, e Entry, uncertain func(error) bool, change func(context.Context) error) error {
+// uncertain tells of an error of change whether it may have been made all the same;
+// what is only read belongs before Audited, or a failed reading counts as a change.
+func (s *Service) Audited(ctx context.Context, e Entry, uncertain func(error) bool, change func(context.Context) error) (recorded bool, err error) {
 	operation, err := s.Begin(ctx, e)
 	if err != nil {
-		return err
+		return false, err
 	}
 	e.Operation = operation
 	failure := change(ctx)
@@ -122,8 +123,37 @@ func (s *Service) Audited(ctx context.Context, e Entry, uncertain func(error) bo
 	e.At = time.Time{}
 	if err := s.End(ctx, e); err != nil {
 		s.log.ErrorContext(ctx, "the outcome of a change is not in the audit log", "operation", operation, "action", e.Action, "outcome", e.Outcome, "err", err)
+		return false, failure
 	}
-	return failure
+	return true, failure
+}
+
+// MaxOpen is how many operations without an outcome are returned at once.
+const MaxOpen = 20
+
+// Open returns the intents of an action, of the administrators of admin's own
+// authority (tenant), that have no outcome: the oldest first, at most [MaxOpen].
+func (s *Service) Open(ctx context.Context, admin access.PersonID, action Action) ([]Entry, error) {
+	return s.records.AuditOpen(ctx, admin.Authority, action, MaxOpen)
+}
+
+// Operation returns the intent of an operation, and whether its outcome is known.
+// The entry is zero where there is no such operation in admin's authority.
+func (s *Service) Operation(ctx context.Context, admin access.PersonID, operation string) (intent Entry, ended bool, err error) {
+	entries, err := s.records.AuditOperation(ctx, operation, MaxOpen)
+	if err != nil {
+		return Entry{}, false, err
+	}
+	for _, e := range entries {
+		switch {
+		case e.Actor.Authority != admin.Authority:
+		case e.Outcome == Intended:
+			intent = e
+		default:
+			ended = true
+		}
+	}
+	return intent, ended, nil
 }
 
 // Audit returns the newest entries of the audit log, at most limit.

@@ -77,6 +77,17 @@ func (b *book) AppendAudit(_ context.Context, e Entry) error {
 	return nil
 }
 
+func (b *book) AuditOperation(_ context.Context, operation string, _ int) (list []Entry, _ error) {
+	for _, e := range b.log {
+		if e.Operation == operation {
+			list = append(list, e)
+		}
+	}
+	return list, nil
+}
+
+func (b *book) AuditOpen(context.Context, string, Action, int) ([]Entry, error) { return nil, nil }
+
 func (b *book) AuditEntries(context.Context, int) ([]Entry, error) { return b.log, nil }
 
 var noon = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
@@ -192,7 +203,7 @@ func TestAChangeIsInTheLogBeforeAndAfter(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, b := newService(t)
 			ctx, cancel := context.WithCancel(t.Context())
-			err := s.Audited(ctx, entry(), func(err error) bool { return errors.Is(err, perhaps) }, func(context.Context) error {
+			_, err := s.Audited(ctx, entry(), func(err error) bool { return errors.Is(err, perhaps) }, func(context.Context) error {
 				if len(b.log) != 1 || b.log[0].Outcome != Intended {
 					t.Errorf("before the change the log is %+v", b.log)
 				}
@@ -214,7 +225,7 @@ func TestAChangeIsInTheLogBeforeAndAfter(t *testing.T) {
 func TestWithoutALogNothingIsChanged(t *testing.T) {
 	s, b := newService(t)
 	b.shut = errors.New("disk full")
-	err := s.Audited(t.Context(), entry(), func(error) bool { return false }, func(context.Context) error {
+	_, err := s.Audited(t.Context(), entry(), func(error) bool { return false }, func(context.Context) error {
 		t.Error("it was changed")
 		return nil
 	})
@@ -239,13 +250,13 @@ func TestAnIntentOutlivesACrash(t *testing.T) {
 				t.Error("no crash")
 			}
 		}()
-		_ = s.Audited(t.Context(), entry(), func(error) bool { return false }, func(context.Context) error { panic("power cut") })
+		_, _ = s.Audited(t.Context(), entry(), func(error) bool { return false }, func(context.Context) error { panic("power cut") })
 	}()
 	if len(b.log) != 1 || b.log[0].Outcome != Intended || b.log[0].ClientName != "Ledger" {
 		t.Errorf("%+v", b.log)
 	}
 	b.broken = errors.New("disk full")
-	if err := s.Audited(t.Context(), entry(), func(error) bool { return false }, func(context.Context) error { return nil }); !errors.Is(err, b.broken) || len(b.log) != 1 {
+	if _, err := s.Audited(t.Context(), entry(), func(error) bool { return false }, func(context.Context) error { return nil }); !errors.Is(err, b.broken) || len(b.log) != 1 {
 		t.Errorf("%v, %+v", err, b.log)
 	}
 }

@@ -90,6 +90,11 @@ type Records interface {
 	// AppendAudit stores an entry of the audit log for good. Nothing else is ever
 	// done to it.
 	AppendAudit(ctx context.Context, e Entry) error
+	// AuditOperation returns the entries of an operation, oldest first.
+	AuditOperation(ctx context.Context, operation string, limit int) ([]Entry, error)
+	// AuditOpen returns the intents of an action, of actors of an authority, whose
+	// operation has no outcome, oldest first.
+	AuditOpen(ctx context.Context, authority string, action Action, limit int) ([]Entry, error)
 	// AuditEntries returns entries, newest first.
 	AuditEntries(ctx context.Context, limit int) ([]Entry, error)
 }

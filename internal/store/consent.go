@@ -134,12 +134,32 @@ func (db *DB) AppendAudit(ctx context.Context, e consent.Entry) error {
 // AuditEntries implements consent.Records.
 func (db *DB) AuditEntries(ctx context.Context, limit int) ([]consent.Entry, error) {
 	r, err := db.query(ctx, "SELECT id, "+auditColumns+" FROM audit_log ORDER BY at DESC, id DESC "+limitTo(limit))
-	return collect(r, err, func(r row) (consent.Entry, error) {
-		var e consent.Entry
-		var at int64
-		err := r.Scan(&e.ID, &e.Operation, &at, &e.Actor.Authority, &e.Actor.Subject, &e.ActorName, &e.Action, &e.Outcome, &e.ClientID, &e.ClientName,
-			&e.ResourceID, &e.ResourceName, &e.Scope, &e.TargetID, &e.TargetName, &e.Reference, &e.Code)
-		e.At = fromMicros(at)
-		return e, err
-	})
+	return collect(r, err, scanEntry)
+}
+
+// AuditOperation implements consent.Records.
+func (db *DB) AuditOperation(ctx context.Context, operation string, limit int) ([]consent.Entry, error) {
+	if !storable(operation) {
+		return nil, nil
+	}
+	r, err := db.query(ctx, "SELECT id, "+auditColumns+" FROM audit_log WHERE operation = $1 ORDER BY id "+limitTo(limit), operation)
+	return collect(r, err, scanEntry)
+}
+
+// AuditOpen implements consent.Records.
+func (db *DB) AuditOpen(ctx context.Context, authority string, action consent.Action, limit int) ([]consent.Entry, error) {
+	r, err := db.query(ctx, "SELECT id, "+auditColumns+` FROM audit_log AS intent
+		WHERE actor_authority = $1 AND action = $2 AND outcome = $3
+		AND NOT EXISTS (SELECT 1 FROM audit_log AS ended WHERE ended.operation = intent.operation AND ended.outcome <> $3)
+		ORDER BY id `+limitTo(limit), authority, action, consent.Intended)
+	return collect(r, err, scanEntry)
+}
+
+func scanEntry(r row) (consent.Entry, error) {
+	var e consent.Entry
+	var at int64
+	err := r.Scan(&e.ID, &e.Operation, &at, &e.Actor.Authority, &e.Actor.Subject, &e.ActorName, &e.Action, &e.Outcome, &e.ClientID, &e.ClientName,
+		&e.ResourceID, &e.ResourceName, &e.Scope, &e.TargetID, &e.TargetName, &e.Reference, &e.Code)
+	e.At = fromMicros(at)
+	return e, err
 }

@@ -82,7 +82,7 @@ func TestAnIntentSurvivesTheProcess(t *testing.T) {
 					t.Error("it did not die")
 				}
 			}()
-			_ = service.Audited(t.Context(), entry, func(error) bool { return false }, func(context.Context) error { panic("power cut") })
+			_, _ = service.Audited(t.Context(), entry, func(error) bool { return false }, func(context.Context) error { panic("power cut") })
 		}()
 		closed(t, db)
 

@@ -35,6 +35,7 @@ func TestConsentRecords(t *testing.T, a, b consent.Records) {
 		"waiting and decided are told apart":            requestLists,
 		"an unknown request is not found":               requestUnknown,
 		"audit entries are kept in order, whole":        auditWhole,
+		"operations without an outcome are found":       auditOpen,
 	} {
 		t.Run(name, func(t *testing.T) {
 			test(&consentWorld{T: t, a: a, b: b, person: access.PersonID{Authority: "tenant-" + rand.Text(), Subject: rand.Text()}})
@@ -264,5 +265,41 @@ func auditWhole(w *consentWorld) {
 	mine[0].ID, mine[1].ID = 0, 0
 	if mine[0] != end || mine[1] != want {
 		w.Errorf("newest first: %+v\nwant %+v, %+v", mine, end, want)
+	}
+}
+
+func auditOpen(w *consentWorld) {
+	ctx := w.Context()
+	record := func(operation string, actor access.PersonID, action consent.Action, outcome consent.Outcome) {
+		w.ok(w.a.AppendAudit(ctx, consent.Entry{Operation: operation, At: start, Actor: actor, Action: action, Outcome: outcome, Scope: "s"}))
+	}
+	names := []string{rand.Text(), rand.Text(), rand.Text(), rand.Text(), rand.Text()}
+	record(names[0], w.person, consent.GrantTenant, consent.Intended)
+	record(names[1], w.person, consent.GrantTenant, consent.Intended)
+	record(names[1], w.person, consent.GrantTenant, consent.Unknown)
+	record(names[2], w.person, consent.WithdrawGrant, consent.Intended)
+	record(names[3], access.PersonID{Authority: "other-" + rand.Text(), Subject: "x"}, consent.GrantTenant, consent.Intended)
+	record(names[4], w.person, consent.GrantTenant, consent.Intended)
+	for limit, want := range map[int][]string{10: {names[0], names[4]}, 1: {names[0]}} {
+		open, err := w.b.AuditOpen(ctx, w.person.Authority, consent.GrantTenant, limit)
+		w.ok(err)
+		var got []string
+		for _, e := range open {
+			got = append(got, e.Operation)
+			if e.Outcome != consent.Intended || e.Scope != "s" {
+				w.Errorf("%+v", e)
+			}
+		}
+		if strings.Join(got, " ") != strings.Join(want, " ") {
+			w.Errorf("open are %v, want %v", got, want)
+		}
+	}
+	both, err := w.b.AuditOperation(ctx, names[1], 10)
+	w.ok(err)
+	if len(both) != 2 || both[0].Outcome != consent.Intended || both[1].Outcome != consent.Unknown {
+		w.Errorf("the operation is %+v", both)
+	}
+	if none, err := w.b.AuditOperation(ctx, "\x00", 10); err != nil || len(none) != 0 {
+		w.Errorf("an operation that cannot be: %v, %v", none, err)
 	}
 }
