@@ -41,6 +41,7 @@ type myAccess struct {
 	roles      *memory[roleKey, roleFacts]
 	toActivate *memory[session.ID, []arm.Eligibility]
 	names      *memory[string, string] // of roles, by the id of their definition
+	pauses     *pauses
 }
 
 func newMyAccess(p Parts, f *frame, auth *auth, mine *subscriptions) *myAccess {
@@ -49,7 +50,11 @@ func newMyAccess(p Parts, f *frame, auth *auth, mine *subscriptions) *myAccess {
 		lists:      newMemory[session.ID, *consentList](memoryAge, 100_000, p.Now),
 		roles:      newMemory[roleKey, roleFacts](memoryAge, 100_000, p.Now),
 		toActivate: newMemory[session.ID, []arm.Eligibility](memoryAge, 20_000, p.Now),
-		names:      newMemory[string, string](20*memoryAge, 4096, p.Now)}
+		names:      newMemory[string, string](20*memoryAge, 4096, p.Now),
+		pauses:     newPauses(p.Now)}
+	if mine != nil {
+		mine.pauses = a.pauses
+	}
 	if len(p.SignIn.TokenScopes) > 0 {
 		a.aztsScope = p.SignIn.TokenScopes[0]
 	}

@@ -22,6 +22,9 @@ const (
 	// armCalls is how many subscriptions are asked about at once, a small part of
 	// what Azure allows a person (250 reads and 25 more a second, entra.md §8).
 	armCalls = 8
+	// maxThrottled is how many refusals for haste a page collects before it leaves
+	// Azure alone.
+	maxThrottled = 3
 	// maxRoleNames bounds the names of a tenant's own roles that a page looks up.
 	maxRoleNames = 10
 )
@@ -40,10 +43,14 @@ func (a *myAccess) panel(ctx context.Context, live *session.Session, q templates
 	mine := a.subscriptions.of(ctx, live)
 	p := templates.RolesPanel{AsOf: mine.asOf}
 	eligible, err := a.eligible(ctx, live)
-	if err != nil {
+	switch {
+	case needOf(err, "") != nil:
 		problem := a.visitProblem(ctx, live, err, "Azure did not say which roles you have", "azure", q)
 		p.Problem = &problem
+	case err != nil:
+		p.Warnings = append(p.Warnings, a.problem(ctx, err, "Azure did not say on which other subscriptions you may activate a role", live))
 	}
+	a.waits(&p, roleKey{live.ID, ""}, roleKey{live.ID, listKey})
 	if mine.problem != nil {
 		p.Warnings = append(p.Warnings, a.problem(ctx, mine.problem, "AzTS did not say what it shows you", live))
 	}
@@ -80,7 +87,7 @@ func (a *myAccess) panel(ctx context.Context, live *session.Session, q templates
 	if p.Problem != nil {
 		return p
 	}
-	p.Rows = a.roleRows(ctx, live, &p, page, eligible, mine.problem == nil)
+	p.Rows, _ = a.roleRows(ctx, live, &p, page, eligible, mine.problem == nil)
 	return p
 }
 
@@ -105,50 +112,66 @@ func withEligible(rows []templates.Subscription, eligible []arm.Eligibility) []t
 	return all
 }
 
-// eligible returns the roles that the person may activate, anywhere. Its error
-// says that Azure cannot be asked at all; a tenant without Privileged Identity
-// Management has none.
+// waits tells the page until when Azure wants to be left alone about any of these.
+func (a *myAccess) waits(p *templates.RolesPanel, keys ...roleKey) {
+	for _, key := range keys {
+		if wait, on := a.pauses.of(key); on && wait.until.After(p.WaitUntil) {
+			p.WaitUntil = wait.until
+		}
+	}
+}
+
+// eligible returns the roles that the person may activate, anywhere: none in a
+// tenant without Privileged Identity Management. What Azure did not say is its error.
 func (a *myAccess) eligible(ctx context.Context, live *session.Session) ([]arm.Eligibility, error) {
 	if known, ok := a.toActivate.get(live.ID); ok {
 		return known, nil
 	}
-	list, err := a.arm.Eligibilities(ctx, a.broker.SourceOfSession(live.ID), "")
-	if needOf(err, "") != nil {
-		return nil, err
+	key := roleKey{live.ID, ""}
+	if wait, on := a.pauses.of(key); on {
+		return nil, wait.err
 	}
-	if err != nil {
-		a.log.InfoContext(ctx, "roles to activate cannot be listed", "err", err)
-		if !apperr.IsKind(err, apperr.Forbidden) && !apperr.IsKind(err, apperr.NotFound) {
-			return nil, nil // not known, so not kept
-		}
+	list, err := a.arm.Eligibilities(ctx, a.broker.SourceOfSession(live.ID), "")
+	if err != nil && !withoutPIM(err) {
+		a.pauses.note(key, err)
+		return nil, err
 	}
 	a.toActivate.put(live.ID, list, 1+len(list))
 	return list, nil
 }
 
-// roleRows asks about the subscriptions of one page.
-func (a *myAccess) roleRows(ctx context.Context, live *session.Session, p *templates.RolesPanel, page []templates.Subscription, eligible []arm.Eligibility, aztsKnown bool) []templates.RoleRow {
-	facts, errs := make([]roleFacts, len(page)), make([]error, len(page))
-	inParallel(len(page), armCalls, func(i int) {
-		facts[i], errs[i] = a.facts(ctx, live, page[i].ID, aztsKnown && page[i].AccessLevel == "")
-	})
-	late := 0
+// withoutPIM reports whether Azure answered that nothing can be activated there.
+func withoutPIM(err error) bool {
+	return apperr.HasCode(err, arm.CodeNoPIM) || apperr.IsKind(err, apperr.NotFound)
+}
+
+// roleRows asks about the subscriptions of one page, and returns of how many Azure
+// did not say all.
+func (a *myAccess) roleRows(ctx context.Context, live *session.Session, p *templates.RolesPanel, page []templates.Subscription, eligible []arm.Eligibility, aztsKnown bool) ([]templates.RoleRow, int) {
+	facts, errs := a.allFacts(ctx, live, page, aztsKnown)
+	late, unread := 0, 0
 	var first error
 	for i := range page {
 		facts[i].AzTSKnown, facts[i].Shown = aztsKnown, page[i].AccessLevel != ""
 		for _, e := range eligible {
 			if e.Scope.Subscription == page[i].ID && !slices.Contains(facts[i].Eligible, e) {
-				facts[i].Eligible = append(facts[i].Eligible, e)
+				facts[i].Eligible = append(slices.Clip(facts[i].Eligible), e) // the rest is the memory's
 			}
 		}
 		if errs[i] != nil {
 			late++
 			first = cmp.Or(first, errs[i])
+			if !facts[i].rolesAsked {
+				unread++
+			}
 		}
 	}
 	if late > 0 {
 		title := "Azure did not say your roles on all of these subscriptions"
-		if late == len(page) {
+		switch unread {
+		case 0:
+			title = "Azure did not say what you may activate"
+		case len(page):
 			title = "Azure did not say your roles"
 		}
 		p.Warnings = append(p.Warnings, a.problem(ctx, first, title, live))
@@ -156,10 +179,11 @@ func (a *myAccess) roleRows(ctx context.Context, live *session.Session, p *templ
 	names := a.roleNames(ctx, live, page, facts)
 	rows := make([]templates.RoleRow, len(page))
 	for i := range page {
+		a.waits(p, roleKey{live.ID, page[i].ID})
 		rows[i] = templates.RoleRow{ID: page[i].ID, Name: page[i].Name, Roles: heldRoles(&facts[i], names)}
 		judge(facts[i], a.now()).explain(&rows[i], a.pim(live))
 		switch {
-		case rows[i].Standing != templates.StandingUnknown:
+		case rows[i].Standing != templates.StandingUnknown || rows[i].What != "":
 		case !aztsKnown:
 			rows[i].What = "AzTS did not answer, so the portal cannot tell whether it shows this subscription."
 		case errs[i] != nil:
@@ -168,7 +192,32 @@ func (a *myAccess) roleRows(ctx context.Context, live *session.Session, p *templ
 			rows[i].What = "Azure does not tell you your roles here."
 		}
 	}
-	return rows
+	return rows, late
+}
+
+// allFacts asks about several subscriptions, a few at once. Azure that refuses for
+// haste again and again is left alone about the rest.
+func (a *myAccess) allFacts(ctx context.Context, live *session.Session, page []templates.Subscription, aztsKnown bool) ([]roleFacts, []error) {
+	facts, errs := make([]roleFacts, len(page)), make([]error, len(page))
+	var mu sync.Mutex
+	var refusals int
+	var refusal error
+	inParallel(len(page), armCalls, func(i int) {
+		key := roleKey{live.ID, page[i].ID}
+		mu.Lock()
+		if refusals >= maxThrottled {
+			a.pauses.note(key, refusal)
+		}
+		mu.Unlock()
+		_, paused := a.pauses.of(key)
+		facts[i], errs[i] = a.facts(ctx, live, page[i].ID, aztsKnown && page[i].AccessLevel == "")
+		if !paused && apperr.IsKind(errs[i], apperr.TooMany) {
+			mu.Lock()
+			refusals, refusal = refusals+1, errs[i]
+			mu.Unlock()
+		}
+	})
+	return facts, errs
 }
 
 // pim leads to where roles are activated.
@@ -181,33 +230,38 @@ func (a *myAccess) pim(live *session.Session) *templates.Action {
 }
 
 // facts asks Azure about one subscription, also what may be activated there when
-// wanted. That Azure refuses to tell is no error.
+// wanted, and only what is not known from before. That Azure refuses to tell is no
+// error. With an error, what is known all the same comes along.
 func (a *myAccess) facts(ctx context.Context, live *session.Session, subscription string, eligibleToo bool) (roleFacts, error) {
 	key := roleKey{live.ID, subscription}
-	if known, ok := a.roles.get(key); ok {
-		return known, nil
+	f, _ := a.roles.get(key)
+	if f.rolesAsked && (!eligibleToo || f.eligibleAsked || f.good()) {
+		return f, nil
+	}
+	if wait, on := a.pauses.of(key); on {
+		return f, wait.err
 	}
 	source := a.broker.SourceOfSession(live.ID)
-	var f roleFacts
-	var err error
-	f.Roles, err = a.arm.RoleAssignments(ctx, source, subscription, live.User.ObjectID)
-	switch {
-	case err == nil:
-		f.RolesKnown = true
-	case !refused(err):
-		return f, err
-	}
-	good := slices.ContainsFunc(f.Roles, func(r arm.RoleAssignment) bool { return counts(r.RoleID, r.Scope) })
-	if eligibleToo && !good {
-		f.Eligible, err = a.arm.Eligibilities(ctx, source, subscription)
+	if !f.rolesAsked {
+		roles, err := a.arm.RoleAssignments(ctx, source, subscription, live.User.ObjectID)
 		if err != nil && !refused(err) {
+			a.pauses.note(key, err)
 			return f, err
 		}
+		f.Roles, f.RolesKnown, f.rolesAsked = roles, err == nil, true
 	}
-	if eligibleToo || good {
-		a.roles.put(key, f, 1+len(f.Roles)+len(f.Eligible))
+	var err error
+	if eligibleToo && !f.good() {
+		f.Eligible, err = a.arm.Eligibilities(ctx, source, subscription)
+		f.EligibleKnown = err == nil || withoutPIM(err)
+		f.eligibleAsked = f.EligibleKnown || refused(err)
+		if f.eligibleAsked {
+			err = nil
+		}
+		a.pauses.note(key, err)
 	}
-	return f, nil
+	a.roles.put(key, f, 1+len(f.Roles)+len(f.Eligible))
+	return f, err
 }
 
 // refused reports whether Azure answered that it will not tell.
@@ -235,8 +289,13 @@ func (a *myAccess) roleNames(ctx context.Context, live *session.Session, page []
 	}
 	var mu sync.Mutex
 	inParallel(len(ask), armCalls, func(i int) {
+		key := roleKey{live.ID, ask[i].subscription}
+		if _, on := a.pauses.of(key); on {
+			return
+		}
 		name, err := a.arm.RoleName(ctx, a.broker.SourceOfSession(live.ID), ask[i].subscription, ask[i].role)
 		if err != nil {
+			a.pauses.note(key, err)
 			a.log.InfoContext(ctx, "the name of a role cannot be read", "role", ask[i].role, "err", err)
 			return
 		}
@@ -268,9 +327,9 @@ func (a *myAccess) lookup(ctx context.Context, live *session.Session, id string,
 			one.Name, one.AccessLevel = cmp.Or(one.Name, summaries[0].SubscriptionName), cmp.Or(summaries[0].AccessLevel, "Subscription")
 		}
 	}
-	rows := a.roleRows(ctx, live, p, []templates.Subscription{one}, nil, aztsKnown)
+	rows, late := a.roleRows(ctx, live, p, []templates.Subscription{one}, nil, aztsKnown)
 	p.Lookup = &rows[0]
-	if p.Lookup.Standing == templates.StandingUnknown && aztsKnown && len(p.Lookup.Roles) == 0 && len(p.Warnings) == 0 {
+	if p.Lookup.Standing == templates.StandingUnknown && aztsKnown && len(p.Lookup.Roles) == 0 && late == 0 {
 		// Azure answers the same for what is not there and for what is none of
 		// the person's business.
 		p.Lookup.Standing = templates.StandingNone
@@ -279,9 +338,13 @@ func (a *myAccess) lookup(ctx context.Context, live *session.Session, id string,
 	}
 }
 
-// forgetRoles makes the next page ask again.
+// forgetRoles makes the next page ask again, except for what Azure would not answer
+// yet: what is known of that stays.
 func (a *myAccess) forgetRoles(id session.ID) {
-	a.roles.forget(func(k roleKey) bool { return k.session == id })
+	a.roles.forget(func(k roleKey) bool {
+		_, on := a.pauses.of(k)
+		return k.session == id && !on
+	})
 	a.toActivate.forget(func(k session.ID) bool { return k == id })
 	a.lists.forget(func(k session.ID) bool { return k == id })
 	if a.subscriptions != nil {

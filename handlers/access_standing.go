@@ -18,7 +18,17 @@ type roleFacts struct {
 	// RolesKnown says that Azure told the roles.
 	RolesKnown bool
 	Roles      []arm.RoleAssignment
-	Eligible   []arm.Eligibility
+	// EligibleKnown says that Azure told what may be activated there; Eligible may
+	// hold something all the same, from the list for all of Azure.
+	EligibleKnown bool
+	Eligible      []arm.Eligibility
+	// These need not be asked again: an answer came, were it a refusal.
+	rolesAsked, eligibleAsked bool
+}
+
+// good reports whether one of the roles counts at AzTS.
+func (f *roleFacts) good() bool {
+	return slices.ContainsFunc(f.Roles, func(r arm.RoleAssignment) bool { return counts(r.RoleID, r.Scope) })
 }
 
 // verdict is why AzTS shows a subscription or not.
@@ -28,6 +38,8 @@ type verdict struct {
 	Role     string    // its name; may be empty
 	Place    arm.Scope // where that role is
 	KnownBy  time.Time // when AzTS should know a fresh role
+	// Untold says that Azure did not tell what the person may activate.
+	Untold bool
 }
 
 // counts reports whether AzTS accepts a role given at that scope: above or on a
@@ -65,6 +77,8 @@ func judge(f roleFacts, now time.Time) verdict {
 	switch {
 	case !f.RolesKnown:
 		return verdict{Standing: templates.StandingUnknown}
+	case !f.EligibleKnown:
+		return verdict{Standing: templates.StandingUnknown, Untold: true}
 	case len(f.Roles) == 0:
 		return verdict{Standing: templates.StandingNone}
 	}
@@ -102,6 +116,10 @@ func (v verdict) explain(row *templates.RoleRow, pim *templates.Action) {
 		role = "role"
 	}
 	switch v.Standing {
+	case templates.StandingUnknown:
+		if v.Untold {
+			row.What = "Azure did not say what you may activate here, so the portal cannot tell whether you lack a role."
+		}
 	case templates.StandingFresh:
 		row.What = "Your " + role + " was given less than 24 hours ago, and AzTS reads roles once in 24 hours."
 		row.Next, row.Mender = "Wait.", "Nobody has to do anything."

@@ -37,25 +37,28 @@ func TestWhyASubscriptionIsMissing(t *testing.T) {
 		"shown, whatever Azure says":         {roleFacts{AzTSKnown: true, Shown: true}, templates.StandingShown, ""},
 		"AzTS did not answer":                {roleFacts{RolesKnown: true, Roles: roles(role(ownerRole, sub, old))}, templates.StandingUnknown, ""},
 		"Azure did not answer":               {roleFacts{AzTSKnown: true}, templates.StandingUnknown, ""},
-		"no role":                            {roleFacts{AzTSKnown: true, RolesKnown: true}, templates.StandingNone, "owner of the subscription"},
-		"wrong kind":                         {roleFacts{AzTSKnown: true, RolesKnown: true, Roles: roles(role(readerRole, sub, old))}, templates.StandingWrong, "role Reader is none"},
-		"wrong kind without a name":          {roleFacts{AzTSKnown: true, RolesKnown: true, Roles: roles(role("0b0c8f4e-1111-4222-8333-944455556666", sub, old))}, templates.StandingWrong, "Your role is none"},
-		"right kind, single resource":        {roleFacts{AzTSKnown: true, RolesKnown: true, Roles: roles(role(readerRole, sub, old), role(ownerRole, resource, old))}, templates.StandingWrong, "Owner is on a single resource"},
-		"fresh":                              {roleFacts{AzTSKnown: true, RolesKnown: true, Roles: roles(role(securityRdr, sub, fresh))}, templates.StandingFresh, "24 hours"},
-		"fresh on a resource group":          {roleFacts{AzTSKnown: true, RolesKnown: true, Roles: roles(role(securityRdr, group, fresh))}, templates.StandingFresh, "Wait"},
-		"fresh from a management group":      {roleFacts{AzTSKnown: true, RolesKnown: true, Roles: roles(role(securityRdr, mg, fresh))}, templates.StandingFresh, ""},
-		"fresh beside an old one":            {roleFacts{AzTSKnown: true, RolesKnown: true, Roles: roles(role(ownerRole, sub, fresh), role(securityRdr, group, old))}, templates.StandingUnlisted, "AzTS administrator"},
-		"fresh beats to be activated":        {roleFacts{AzTSKnown: true, RolesKnown: true, Roles: roles(role(ownerRole, sub, fresh)), Eligible: can(ownerRole, sub)}, templates.StandingFresh, ""},
-		"given at a time that is not told":   {roleFacts{AzTSKnown: true, RolesKnown: true, Roles: roles(role(ownerRole, sub, time.Time{}))}, templates.StandingUnlisted, ""},
-		"exactly 24 hours old":               {roleFacts{AzTSKnown: true, RolesKnown: true, Roles: roles(role(ownerRole, sub, now.Add(-24*time.Hour)))}, templates.StandingUnlisted, ""},
-		"clock of Azure ahead":               {roleFacts{AzTSKnown: true, RolesKnown: true, Roles: roles(role(ownerRole, sub, now.Add(time.Minute)))}, templates.StandingFresh, ""},
-		"old and unknown to AzTS":            {roleFacts{AzTSKnown: true, RolesKnown: true, Roles: roles(role(ownerRole, mg, old))}, templates.StandingUnlisted, "Start a scan"},
-		"to be activated":                    {roleFacts{AzTSKnown: true, RolesKnown: true, Eligible: can(ownerRole, sub)}, templates.StandingEligible, "Privileged Identity Management"},
-		"to be activated, Reader until then": {roleFacts{AzTSKnown: true, RolesKnown: true, Roles: roles(role(readerRole, sub, old)), Eligible: can(ownerRole, mg)}, templates.StandingEligible, "yourself"},
+		"no role":                            {roleFacts{AzTSKnown: true, RolesKnown: true, EligibleKnown: true}, templates.StandingNone, "owner of the subscription"},
+		"wrong kind":                         {roleFacts{AzTSKnown: true, RolesKnown: true, EligibleKnown: true, Roles: roles(role(readerRole, sub, old))}, templates.StandingWrong, "role Reader is none"},
+		"wrong kind without a name":          {roleFacts{AzTSKnown: true, RolesKnown: true, EligibleKnown: true, Roles: roles(role("0b0c8f4e-1111-4222-8333-944455556666", sub, old))}, templates.StandingWrong, "Your role is none"},
+		"right kind, single resource":        {roleFacts{AzTSKnown: true, RolesKnown: true, EligibleKnown: true, Roles: roles(role(readerRole, sub, old), role(ownerRole, resource, old))}, templates.StandingWrong, "Owner is on a single resource"},
+		"fresh":                              {roleFacts{AzTSKnown: true, RolesKnown: true, EligibleKnown: true, Roles: roles(role(securityRdr, sub, fresh))}, templates.StandingFresh, "24 hours"},
+		"fresh on a resource group":          {roleFacts{AzTSKnown: true, RolesKnown: true, EligibleKnown: true, Roles: roles(role(securityRdr, group, fresh))}, templates.StandingFresh, "Wait"},
+		"fresh from a management group":      {roleFacts{AzTSKnown: true, RolesKnown: true, EligibleKnown: true, Roles: roles(role(securityRdr, mg, fresh))}, templates.StandingFresh, ""},
+		"fresh beside an old one":            {roleFacts{AzTSKnown: true, RolesKnown: true, EligibleKnown: true, Roles: roles(role(ownerRole, sub, fresh), role(securityRdr, group, old))}, templates.StandingUnlisted, "AzTS administrator"},
+		"fresh beats to be activated":        {roleFacts{AzTSKnown: true, RolesKnown: true, EligibleKnown: true, Roles: roles(role(ownerRole, sub, fresh)), Eligible: can(ownerRole, sub)}, templates.StandingFresh, ""},
+		"given at a time that is not told":   {roleFacts{AzTSKnown: true, RolesKnown: true, EligibleKnown: true, Roles: roles(role(ownerRole, sub, time.Time{}))}, templates.StandingUnlisted, ""},
+		"exactly 24 hours old":               {roleFacts{AzTSKnown: true, RolesKnown: true, EligibleKnown: true, Roles: roles(role(ownerRole, sub, now.Add(-24*time.Hour)))}, templates.StandingUnlisted, ""},
+		"clock of Azure ahead":               {roleFacts{AzTSKnown: true, RolesKnown: true, EligibleKnown: true, Roles: roles(role(ownerRole, sub, now.Add(time.Minute)))}, templates.StandingFresh, ""},
+		"old and unknown to AzTS":            {roleFacts{AzTSKnown: true, RolesKnown: true, EligibleKnown: true, Roles: roles(role(ownerRole, mg, old))}, templates.StandingUnlisted, "Start a scan"},
+		"to be activated":                    {roleFacts{AzTSKnown: true, RolesKnown: true, EligibleKnown: true, Eligible: can(ownerRole, sub)}, templates.StandingEligible, "Privileged Identity Management"},
+		"to be activated, Reader until then": {roleFacts{AzTSKnown: true, RolesKnown: true, EligibleKnown: true, Roles: roles(role(readerRole, sub, old)), Eligible: can(ownerRole, mg)}, templates.StandingEligible, "yourself"},
 		"to be activated, roles not told":    {roleFacts{AzTSKnown: true, Eligible: can(ownerRole, group)}, templates.StandingEligible, ""},
-		"to be activated, of no use":         {roleFacts{AzTSKnown: true, RolesKnown: true, Eligible: can(readerRole, sub)}, templates.StandingNone, ""},
-		"to be activated, single resource":   {roleFacts{AzTSKnown: true, RolesKnown: true, Eligible: can(ownerRole, resource)}, templates.StandingNone, ""},
-		"at a place that cannot be read":     {roleFacts{AzTSKnown: true, RolesKnown: true, Roles: roles(role(ownerRole, arm.Scope{}, old))}, templates.StandingWrong, ""},
+		"to be activated, of no use":         {roleFacts{AzTSKnown: true, RolesKnown: true, EligibleKnown: true, Eligible: can(readerRole, sub)}, templates.StandingNone, ""},
+		"to be activated, single resource":   {roleFacts{AzTSKnown: true, RolesKnown: true, EligibleKnown: true, Eligible: can(ownerRole, resource)}, templates.StandingNone, ""},
+		"wrong kind, nothing said of PIM":    {roleFacts{AzTSKnown: true, RolesKnown: true, Roles: roles(role(readerRole, sub, old))}, templates.StandingUnknown, "did not say what you may activate"},
+		"no role, nothing said of PIM":       {roleFacts{AzTSKnown: true, RolesKnown: true}, templates.StandingUnknown, "did not say what you may activate"},
+		"good role, nothing said of PIM":     {roleFacts{AzTSKnown: true, RolesKnown: true, Roles: roles(role(ownerRole, sub, fresh))}, templates.StandingFresh, ""},
+		"at a place that cannot be read":     {roleFacts{AzTSKnown: true, RolesKnown: true, EligibleKnown: true, Roles: roles(role(ownerRole, arm.Scope{}, old))}, templates.StandingWrong, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := judge(c.facts, now)
@@ -80,7 +83,7 @@ func TestWhyASubscriptionIsMissing(t *testing.T) {
 			}
 		})
 	}
-	v := judge(roleFacts{AzTSKnown: true, RolesKnown: true, Roles: roles(role(ownerRole, sub, fresh))}, now)
+	v := judge(roleFacts{AzTSKnown: true, RolesKnown: true, EligibleKnown: true, Roles: roles(role(ownerRole, sub, fresh))}, now)
 	if !v.KnownBy.Equal(fresh.Add(24 * time.Hour)) {
 		t.Errorf("AzTS should know it by %v", v.KnownBy)
 	}

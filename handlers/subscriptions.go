@@ -43,6 +43,7 @@ type subscriptions struct {
 	arm    *arm.Client // nil where there is none
 	broker *entra.Broker
 	scans  *scan.Service
+	pauses *pauses // nil: Azure is asked each time
 
 	mu    sync.Mutex
 	lists map[session.ID]estate
@@ -183,7 +184,14 @@ func (s *subscriptions) ask(ctx context.Context, live *session.Session) estate {
 			ids = append(ids, id)
 		}
 	}
-	if err := s.azure(ctx, source, add); err != nil {
+	key := roleKey{live.ID, listKey}
+	wait, on := s.pauses.of(key)
+	err := wait.err
+	if !on {
+		err = s.azure(ctx, source, add)
+		s.pauses.note(key, err)
+	}
+	if err != nil {
 		e.paste = true
 		e.warnings = append(e.warnings, s.problem(ctx, err, "Azure did not say which subscriptions you have", live))
 	}

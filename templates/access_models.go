@@ -209,6 +209,8 @@ type RolesPanel struct {
 	Missing  int // of those, not shown by AzTS
 	Problem  *Problem
 	Warnings []Problem
+	// WaitUntil is when Azure may be asked again that was in haste; zero: now.
+	WaitUntil time.Time
 	// Unavailable says that this installation has no Azure to ask.
 	Unavailable bool
 	// Lookup is the answer about an id that was asked for; nil: nothing was.

@@ -84,7 +84,7 @@ func accessSample() AccessPage {
 			{Name: "Invoice Helper", ID: sampleID(72), Publisher: "Fabrikam", Verified: true, API: "Microsoft Graph", Scopes: []string{"User.Read", "openid", "profile"}},
 		},
 		AppsPager: Pager{Noun: "applications", From: 1, To: 3, Total: 30, NextURL: AccessQuery{AppsPage: 2}.URL()},
-		Roles: RolesPanel{All: 5000, Missing: 6, AsOf: sampleNow, Pager: Pager{Noun: "subscriptions", From: 1, To: 25, Total: 5000, NextURL: AccessQuery{Page: 2}.URL()},
+		Roles: RolesPanel{All: 5000, Missing: 6, AsOf: sampleNow, WaitUntil: sampleNow.Add(9 * time.Minute), Pager: Pager{Noun: "subscriptions", From: 1, To: 25, Total: 5000, NextURL: AccessQuery{Page: 2}.URL()},
 			Warnings: []Problem{{Tone: ToneWarning, Title: "Azure did not say your roles on all of these subscriptions", What: "Azure has too much to do at the moment."}},
 			Rows: []RoleRow{
 				{ID: sampleID(0), Name: "Payments production", Standing: StandingShown, Roles: []HeldRole{{Name: "Owner", Where: "management group mg-payments", ByGroup: true, Since: sampleNow.Add(-900 * time.Hour), Accepted: true},
