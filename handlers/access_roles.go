@@ -185,7 +185,7 @@ func (a *myAccess) roleRows(ctx context.Context, live *session.Session, p *templ
 		switch {
 		case rows[i].Standing != templates.StandingUnknown || rows[i].What != "":
 		case !aztsKnown:
-			rows[i].What = "AzTS did not answer, so the portal cannot tell whether it shows this subscription."
+			rows[i].What = "AzTS did not say whether it shows you this one."
 		case errs[i] != nil:
 			rows[i].What = "Azure did not answer about this one."
 		default:
@@ -320,11 +320,15 @@ func (a *myAccess) lookup(ctx context.Context, live *session.Session, id string,
 			one = row
 		}
 	}
-	aztsKnown := true
+	aztsKnown, denied := true, false
 	if one.AccessLevel == "" {
 		summaries, err := a.subscriptions.azts.Summaries(ctx, a.broker.SourceOfSession(live.ID), []string{id}, nil)
-		if aztsKnown = err == nil; err == nil && len(summaries) > 0 {
-			one.Name, one.AccessLevel = cmp.Or(one.Name, summaries[0].SubscriptionName), cmp.Or(summaries[0].AccessLevel, "Subscription")
+		switch denied = apperr.HasCode(err, "azts_no_role"); {
+		case err != nil && !denied:
+			aztsKnown = false
+			p.Warnings = append(p.Warnings, a.problem(ctx, err, "AzTS did not say whether it shows you this subscription", live))
+		case len(summaries) > 0:
+			one.Name, one.AccessLevel = cmp.Or(one.Name, summaries[0].SubscriptionName), accessLevel(&summaries[0])
 		}
 	}
 	rows, late := a.roleRows(ctx, live, p, []templates.Subscription{one}, nil, aztsKnown)
@@ -333,8 +337,11 @@ func (a *myAccess) lookup(ctx context.Context, live *session.Session, id string,
 		// Azure answers the same for what is not there and for what is none of
 		// the person's business.
 		p.Lookup.Standing = templates.StandingNone
-		p.Lookup.What = "Azure does not show you this subscription: you have no role on it, or there is none with this id."
+		p.Lookup.What = "Azure does not show you this subscription: you have no role on it, or there is none with this id." + classicAdmins
 		p.Lookup.Next, p.Lookup.Mender = "Check the id; if it is right, ask its owner for the role Security Reader.", "An owner of the subscription can mend this."
+	}
+	if denied {
+		p.Lookup.What = strings.TrimSpace("AzTS sees no role of yours on it. " + p.Lookup.What)
 	}
 }
 

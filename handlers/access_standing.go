@@ -40,6 +40,16 @@ type verdict struct {
 	KnownBy  time.Time // when AzTS should know a fresh role
 	// Untold says that Azure did not tell what the person may activate.
 	Untold bool
+	// Unread says that the role would count, and where it is cannot be read.
+	Unread bool
+	// Unsure says that it may count for less long than it was given.
+	Unsure bool
+}
+
+// unsure reports whether Azure cannot say since when somebody has a role: they may
+// have joined its group, or the subscription its management group, only today.
+func unsure(r arm.RoleAssignment) bool {
+	return r.ByGroup || r.Scope.Inherited() || r.CreatedOn.IsZero()
 }
 
 // counts reports whether AzTS accepts a role given at that scope: above or on a
@@ -61,10 +71,20 @@ func judge(f roleFacts, now time.Time) verdict {
 	good := keep(f.Roles, func(r arm.RoleAssignment) bool { return counts(r.RoleID, r.Scope) })
 	if len(good) > 0 {
 		// The oldest decides: AzTS had the most time to learn of it. One of which
-		// Azure does not say when it was given counts as old.
-		oldest := slices.MinFunc(good, func(a, b arm.RoleAssignment) int { return a.CreatedOn.Compare(b.CreatedOn) })
-		v := verdict{Standing: templates.StandingUnlisted, RoleID: oldest.RoleID, Role: oldest.Role, Place: oldest.Scope}
-		if known := oldest.CreatedOn.Add(azts.RoleDelay); !oldest.CreatedOn.IsZero() && now.Before(known) {
+		// Azure does not say when it was given counts as old; one of which it is
+		// sure goes first.
+		isOld := func(r arm.RoleAssignment) bool { return !now.Before(r.CreatedOn.Add(azts.RoleDelay)) }
+		oldest := slices.MinFunc(good, func(a, b arm.RoleAssignment) int {
+			sure := func(r arm.RoleAssignment) int {
+				if isOld(r) && !unsure(r) {
+					return 0
+				}
+				return 1
+			}
+			return cmp.Or(cmp.Compare(sure(a), sure(b)), a.CreatedOn.Compare(b.CreatedOn))
+		})
+		v := verdict{Standing: templates.StandingUnlisted, RoleID: oldest.RoleID, Role: oldest.Role, Place: oldest.Scope, Unsure: unsure(oldest)}
+		if known := oldest.CreatedOn.Add(azts.RoleDelay); !isOld(oldest) {
 			v.Standing, v.KnownBy = templates.StandingFresh, known
 		}
 		return v
@@ -72,6 +92,11 @@ func judge(f roleFacts, now time.Time) verdict {
 	for _, e := range f.Eligible {
 		if counts(e.RoleID, e.Scope) {
 			return verdict{Standing: templates.StandingEligible, RoleID: e.RoleID, Role: e.Role, Place: e.Scope}
+		}
+	}
+	for _, r := range f.Roles {
+		if azts.AcceptsRole(r.RoleID) && r.Scope.Kind == arm.ScopeUnknown {
+			return verdict{Standing: templates.StandingUnknown, RoleID: r.RoleID, Role: r.Role, Unread: true}
 		}
 	}
 	switch {
@@ -117,8 +142,12 @@ func (v verdict) explain(row *templates.RoleRow, pim *templates.Action) {
 	}
 	switch v.Standing {
 	case templates.StandingUnknown:
-		if v.Untold {
+		switch {
+		case v.Untold:
 			row.What = "Azure did not say what you may activate here, so the portal cannot tell whether you lack a role."
+		case v.Unread:
+			row.What = "Your " + role + " is one that AzTS accepts, but Azure names its place in a way that this portal cannot read. So it cannot tell whether it counts."
+			row.Next, row.Mender = "Look the role up in the Azure portal, under Access control (IAM) of the subscription.", "You can do this yourself."
 		}
 	case templates.StandingFresh:
 		row.What = "Your " + role + " was given less than 24 hours ago, and AzTS reads roles once in 24 hours."
@@ -134,15 +163,23 @@ func (v verdict) explain(row *templates.RoleRow, pim *templates.Action) {
 		}
 		row.Next, row.Mender = "Ask the owner of the subscription for the role Security Reader.", "An owner of the subscription can mend this."
 	case templates.StandingNone:
-		row.What = "You have no role on it that Azure lists."
+		row.What = "You have no role on it that Azure lists." + classicAdmins
 		row.Next = "Ask the owner of the subscription for the role Security Reader. It counts at AzTS within 24 hours."
 		row.Mender = "An owner of the subscription can mend this."
 	case templates.StandingUnlisted:
 		row.What = "Your " + role + " is good and old enough, but AzTS does not know the subscription for you: it was never scanned, or AzTS does not cover it."
 		row.Next = "Start a scan of it. If AzTS refuses, ask the AzTS administrator to take the subscription in."
+		if v.Unsure {
+			row.What = "Your " + role + " is one that AzTS accepts, but AzTS does not know the subscription for you: your role is too new for it, or it was never scanned, or AzTS does not cover it."
+			row.Next = "If you joined the group, or the subscription was moved, less than 24 hours ago: wait until tomorrow. Else: start a scan of it; if AzTS refuses, ask the AzTS administrator to take the subscription in."
+		}
 		row.Mender = "The AzTS administrator can mend this."
 	}
 }
+
+// classicAdmins goes where no role is found: AzTS takes these too, and Azure has
+// retired the list of them (entra.md §8).
+const classicAdmins = " If you are a classic administrator of it (Service Administrator, Co-Administrator, Account Administrator): AzTS takes that too, but Azure no longer lists it here."
 
 // whereText tells a scope in words.
 func whereText(s arm.Scope) string {

@@ -220,7 +220,7 @@ func (s *subscriptions) ask(ctx context.Context, live *session.Session) estate {
 			continue
 		}
 		row.Name = cmp.Or(row.Name, sum.SubscriptionName)
-		row.AccessLevel = sum.AccessLevel
+		row.AccessLevel = accessLevel(&sum)
 		// Nothing scanned is neither 0 % nor 100 %.
 		row.Compliance = templates.Compliance{Known: sum.Compliance.Known && !(sum.Total.Known && sum.Total.N == 0), Percent: sum.Compliance.Value}
 		row.Passed, row.Failed, row.Total = sum.Passed.N, sum.Failed.N, sum.Total.N
@@ -236,6 +236,10 @@ func (s *subscriptions) ask(ctx context.Context, live *session.Session) estate {
 	slices.SortStableFunc(e.rows, worstFirst)
 	return e
 }
+
+// accessLevel is how AzTS shows a subscription that it has an answer about: it
+// leaves out what it does not show, so an answer without a level is one all the same.
+func accessLevel(s *azts.Summary) string { return cmp.Or(s.AccessLevel, "Subscription") }
 
 // worstFirst puts the lowest compliance first, then what was never scanned, then
 // what AzTS does not know.

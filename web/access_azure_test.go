@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/base64"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -92,6 +93,76 @@ func TestAThrottledAzureIsLeftAlone(t *testing.T) {
 	if n := calls.Load(); n != 0 {
 		t.Errorf("reloading asked %d times what may be activated", n)
 	}
+}
+
+// TestWhatAzTSSaysOfOneSubscription: each of its refusals is told as what it is.
+func TestWhatAzTSSaysOfOneSubscription(t *testing.T) {
+	t.Parallel()
+	const prod = "3b5e9f72-a140-4c8d-8e67-f902d1b4c6a3"
+	for name, test := range map[string]struct {
+		status       int
+		panel, judge string
+	}{
+		"no role":      {http.StatusForbidden, "", "AzTS sees no role of yours on it"},
+		"switched off": {http.StatusNotFound, "switched off", "AzTS did not say whether it shows you this one"},
+		"throttled":    {http.StatusTooManyRequests, "has too much to do", "AzTS did not say whether it shows you this one"},
+		"failing":      {http.StatusBadGateway, "failed to answer", "AzTS did not say whether it shows you this one"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := agreed(t, sandbox.Options{}, readAll)
+			b := w.browser()
+			b.signInTo("noor@contoso.com", "/access")
+			w.tenant.answerWith(func(rw http.ResponseWriter, r *http.Request) bool {
+				if !strings.HasSuffix(r.URL.Path, "/ComplianceSummary/search") {
+					return false
+				}
+				rw.Header().Set("Retry-After", "600")
+				rw.WriteHeader(test.status)
+				return true
+			})
+			p := b.get("/access?subscription="+prod).want(http.StatusOK, "Access")
+			p.has("#lookup", test.judge)
+			if test.panel == "" {
+				p.has("#lookup", "No role")
+				if p.sel("#roles .panel").Length() != 0 {
+					t.Errorf("the page worries: %s", p.text("#roles .panel"))
+				}
+				return
+			}
+			p.has("#roles .panel", test.panel)
+			if p.evidence("Reference") == "" || w.log.lines("a service failed") == nil {
+				t.Error("nobody can look it up in the log")
+			}
+			if text := p.text("#lookup"); strings.Contains(text, "No role") {
+				t.Errorf("the page judges though AzTS said nothing: %s", text)
+			}
+		})
+	}
+}
+
+// TestARowWithoutALevelIsShown: what AzTS has an answer about it shows, in the
+// list and by its id.
+func TestARowWithoutALevelIsShown(t *testing.T) {
+	t.Parallel()
+	w := agreed(t, sandbox.Options{}, readAll)
+	w.tenant.answerWith(func(rw http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/ComplianceSummary/search") {
+			return false
+		}
+		answer := httptest.NewRecorder()
+		w.tenant.Sandbox.ServeHTTP(answer, r)
+		rw.Header().Set("Content-Type", "application/json")
+		rw.WriteHeader(answer.Code)
+		rw.Write([]byte(strings.ReplaceAll(answer.Body.String(), "callerAccessLevel", "someOtherMember")))
+		return true
+	})
+	b := w.browser()
+	p := b.signInTo(dana, "/access")
+	if n := strings.Count(p.text("table.roles"), "Shown by AzTS"); n != 9 {
+		t.Errorf("AzTS shows %d of 9: %s", n, p.text("table.roles"))
+	}
+	b.get("/access?subscription=3b5e9f72-a140-4c8d-8e67-f902d1b4c6a3").has("#lookup", "Shown by AzTS")
 }
 
 // TestAzureAsksForMoreProof: the page leads to the company sign-in with what Azure
