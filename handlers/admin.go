@@ -182,7 +182,7 @@ func (a *admin) warning(r *http.Request, err error, title string, live *session.
 // view returns the list for an admin; nil without an error while it is being read.
 func (a *admin) view(ctx context.Context, live *session.Session) (*consent.View, error) {
 	source, home := a.source(live), live.User.TenantID
-	return a.views.of(ctx, live.User.ID, func(ctx context.Context) (*consent.View, error) {
+	return a.views.of(ctx, live.User.ID, live.ID, func(ctx context.Context) (*consent.View, error) {
 		view, err := a.reader.Read(ctx, source, home)
 		if err == nil {
 			a.settle(ctx, live, source, a.abandoned)

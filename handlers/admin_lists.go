@@ -3,12 +3,14 @@ package handlers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/consent"
+	"azts.internal/portal/session"
 )
 
 const (
@@ -36,54 +38,83 @@ type consentViews struct {
 	closing <-chan struct{}
 
 	mu      sync.Mutex
-	views   map[access.PersonID]*consent.View
-	rows    int // of views
+	views   map[access.PersonID]*consent.View // whole or in parts, never one that lacks its reader
+	rows    int                               // of views
 	reading map[access.PersonID]*reading
 }
 
 // reading is a list on its way, for all who wait for it.
 type reading struct {
+	by    session.ID    // whose tokens it is read with
 	done  chan struct{} // closed when view and err are there
 	view  *consent.View
 	err   error
-	stale bool // forgotten meanwhile: good for those who wait, no longer
+	stale bool // forgotten meanwhile: good for those who waited before, no longer
+}
+
+// personal reports whether a reading ended as it did because of the session that
+// read, such as one that was signed out in the middle: no other session of the
+// person should see that.
+func (r *reading) personal() bool {
+	if r.err != nil {
+		return apperr.IsKind(r.err, apperr.Unauthenticated)
+	}
+	return r.view != nil && slices.ContainsFunc(r.view.Gaps, func(g consent.Gap) bool { return apperr.IsKind(g.Err, apperr.Unauthenticated) })
 }
 
 var errReadings = apperr.New(apperr.TooMany, "consent_lists_many", "Other administrators are having their lists read at the moment.").
 	WithNext(apperr.MenderPerson, "Wait a minute and try again.").WithRetry()
 
 // of returns the list of a person, reading it with read if there is none that is
-// young enough; one reading serves all requests at once. nil without an error
-// says that it is still being read.
-func (c *consentViews) of(ctx context.Context, id access.PersonID, read func(context.Context) (*consent.View, error)) (*consent.View, error) {
-	c.mu.Lock()
-	if v := c.views[id]; v != nil && c.now().Sub(v.AsOf) < ageOf(v) {
-		c.mu.Unlock()
-		return v, nil
-	}
-	one := c.reading[id]
-	if one == nil {
-		if len(c.reading) >= maxReadings {
-			c.mu.Unlock()
-			return nil, errReadings
-		}
-		one = &reading{done: make(chan struct{})}
-		if c.reading == nil {
-			c.reading = make(map[access.PersonID]*reading)
-		}
-		c.reading[id] = one
-		go c.lead(context.WithoutCancel(ctx), id, one, read)
-	}
-	c.mu.Unlock()
+// young enough; one reading serves all requests at once that came before it was
+// forgotten. by is the session that asks. nil without an error says that it is
+// still being read.
+func (c *consentViews) of(ctx context.Context, id access.PersonID, by session.ID, read func(context.Context) (*consent.View, error)) (*consent.View, error) {
 	patience := time.NewTimer(viewWait)
 	defer patience.Stop()
-	select {
-	case <-one.done:
-		return one.view, one.err
-	case <-patience.C:
-		return nil, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	for {
+		c.mu.Lock()
+		c.sweep()
+		if v := c.views[id]; v != nil {
+			c.mu.Unlock()
+			return v, nil
+		}
+		one := c.reading[id]
+		if one == nil {
+			if len(c.reading) >= maxReadings {
+				c.mu.Unlock()
+				return nil, errReadings
+			}
+			one = &reading{by: by, done: make(chan struct{})}
+			if c.reading == nil {
+				c.reading = make(map[access.PersonID]*reading)
+			}
+			c.reading[id] = one
+			go c.lead(context.WithoutCancel(ctx), id, one, read)
+		}
+		fresh := !one.stale
+		c.mu.Unlock()
+		select {
+		case <-one.done:
+			// Else read again: it began before the list was forgotten, or only
+			// says that the other session ended.
+			if fresh && (one.by == by || !one.personal()) {
+				return one.view, one.err
+			}
+		case <-patience.C:
+			return nil, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// sweep drops the lists that are too old to be shown; the caller holds mu.
+func (c *consentViews) sweep() {
+	for id, v := range c.views {
+		if c.now().Sub(v.AsOf) >= ageOf(v) {
+			c.drop(id)
+		}
 	}
 }
 
@@ -103,8 +134,15 @@ func (c *consentViews) lead(ctx context.Context, id access.PersonID, one *readin
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		delete(c.reading, id)
-		if one.err == nil && !one.stale {
+		if one.err == nil && !one.stale && !one.personal() {
 			c.remember(id, one.view)
+			// By then it is too old, and what an organization granted to whom
+			// stays in no memory longer than it is shown.
+			time.AfterFunc(ageOf(one.view)+time.Second, func() {
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				c.sweep()
+			})
 		}
 		close(one.done)
 	}()
@@ -127,11 +165,7 @@ func (c *consentViews) lead(ctx context.Context, id access.PersonID, one *readin
 // the oldest; a list that does not fit at all is not kept.
 func (c *consentViews) remember(id access.PersonID, v *consent.View) {
 	c.drop(id)
-	for old, view := range c.views {
-		if c.now().Sub(view.AsOf) >= ageOf(view) {
-			c.drop(old)
-		}
-	}
+	c.sweep()
 	for len(c.views) >= maxViews || len(c.views) > 0 && c.rows+len(v.Rows) > maxViewRows {
 		var oldest access.PersonID
 		for other, view := range c.views {
@@ -182,10 +216,11 @@ func (c *consentViews) amend(id access.PersonID, change func(*consent.View) *con
 	}
 }
 
-// known returns the list that is remembered, however old; nil for none. It asks
+// known returns the list that is remembered, at most [viewAge] old; nil for none. It asks
 // nobody.
 func (c *consentViews) known(id access.PersonID) *consent.View {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.sweep()
 	return c.views[id]
 }

@@ -13,6 +13,7 @@ import (
 	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/consent"
+	"azts.internal/portal/session"
 )
 
 func adminNamed(name string) access.PersonID { return access.PersonID{Authority: "t", Subject: name} }
@@ -44,7 +45,7 @@ func TestOneReadingServesAll(t *testing.T) {
 		var wait sync.WaitGroup
 		for range 50 {
 			wait.Go(func() {
-				if v, err := views.of(t.Context(), adminNamed("ada"), read); err != nil || v == nil || len(v.Rows) != 10 {
+				if v, err := views.of(t.Context(), adminNamed("ada"), session.ID{}, read); err != nil || v == nil || len(v.Rows) != 10 {
 					t.Errorf("%+v, %v", v, err)
 				}
 			})
@@ -59,11 +60,11 @@ func TestOneReadingServesAll(t *testing.T) {
 			want int32
 		}{{viewAge - 10*time.Second, 1}, {20 * time.Second, 2}} {
 			time.Sleep(step.pass)
-			if _, err := views.of(t.Context(), adminNamed("ada"), read); err != nil || reads.Load() != step.want {
+			if _, err := views.of(t.Context(), adminNamed("ada"), session.ID{}, read); err != nil || reads.Load() != step.want {
 				t.Errorf("after %v more it was read %d times, want %d: %v", step.pass, reads.Load(), step.want, err)
 			}
 		}
-		if _, err := views.of(t.Context(), adminNamed("bea"), read); err != nil || reads.Load() != 3 {
+		if _, err := views.of(t.Context(), adminNamed("bea"), session.ID{}, read); err != nil || reads.Load() != 3 {
 			t.Error("another admin sees somebody else's list")
 		}
 	})
@@ -76,16 +77,16 @@ func TestAReadingOutlivesItsPage(t *testing.T) {
 			time.Sleep(viewWait + 10*time.Second)
 			return viewOf(3)(ctx)
 		}
-		if v, err := views.of(t.Context(), adminNamed("ada"), slow); v != nil || err != nil {
+		if v, err := views.of(t.Context(), adminNamed("ada"), session.ID{}, slow); v != nil || err != nil {
 			t.Errorf("while it is read: %v, %v", v, err)
 		}
 		left, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := views.of(left, adminNamed("ada"), slow); !errors.Is(err, context.Canceled) {
+		if _, err := views.of(left, adminNamed("ada"), session.ID{}, slow); !errors.Is(err, context.Canceled) {
 			t.Errorf("whoever left: %v", err)
 		}
 		time.Sleep(15 * time.Second)
-		if v, err := views.of(t.Context(), adminNamed("ada"), nil); err != nil || v == nil || len(v.Rows) != 3 {
+		if v, err := views.of(t.Context(), adminNamed("ada"), session.ID{}, nil); err != nil || v == nil || len(v.Rows) != 3 {
 			t.Errorf("afterwards: %v, %v", v, err)
 		}
 	})
@@ -100,7 +101,7 @@ func TestAReadingEnds(t *testing.T) {
 		views := newViews()
 		began := time.Now()
 		for range 10 {
-			if _, err := views.of(t.Context(), adminNamed("ada"), stuck); err != nil {
+			if _, err := views.of(t.Context(), adminNamed("ada"), session.ID{}, stuck); err != nil {
 				break
 			}
 		}
@@ -111,10 +112,10 @@ func TestAReadingEnds(t *testing.T) {
 		views = &consentViews{now: time.Now, closing: closing}
 		time.AfterFunc(time.Second, func() { close(closing) })
 		began = time.Now()
-		if _, err := views.of(t.Context(), adminNamed("ada"), stuck); err == nil || time.Since(began) > 2*time.Second {
+		if _, err := views.of(t.Context(), adminNamed("ada"), session.ID{}, stuck); err == nil || time.Since(began) > 2*time.Second {
 			t.Errorf("the process ends, the reading does not: %v", err)
 		}
-		if _, err := views.of(t.Context(), adminNamed("bea"), func(context.Context) (*consent.View, error) { panic("x") }); err == nil {
+		if _, err := views.of(t.Context(), adminNamed("bea"), session.ID{}, func(context.Context) (*consent.View, error) { panic("x") }); err == nil {
 			t.Error("a panic has no error")
 		}
 		synctest.Wait()
@@ -126,7 +127,7 @@ func TestListsHaveBounds(t *testing.T) {
 		views := newViews()
 		read := func(name string, rows int) {
 			t.Helper()
-			if _, err := views.of(t.Context(), adminNamed(name), viewOf(rows)); err != nil {
+			if _, err := views.of(t.Context(), adminNamed(name), session.ID{}, viewOf(rows)); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Second)
@@ -149,11 +150,11 @@ func TestListsHaveBounds(t *testing.T) {
 		var wait sync.WaitGroup
 		for i := range maxReadings {
 			wait.Go(func() {
-				_, _ = views.of(t.Context(), adminNamed(fmt.Sprint("slow", i)), func(ctx context.Context) (*consent.View, error) { <-hold; return viewOf(1)(ctx) })
+				_, _ = views.of(t.Context(), adminNamed(fmt.Sprint("slow", i)), session.ID{}, func(ctx context.Context) (*consent.View, error) { <-hold; return viewOf(1)(ctx) })
 			})
 		}
 		synctest.Wait()
-		if _, err := views.of(t.Context(), adminNamed("one more"), viewOf(1)); !apperr.IsKind(err, apperr.TooMany) {
+		if _, err := views.of(t.Context(), adminNamed("one more"), session.ID{}, viewOf(1)); !apperr.IsKind(err, apperr.TooMany) {
 			t.Errorf("one more at once: %v", err)
 		}
 		close(hold)
@@ -165,11 +166,11 @@ func TestAPartIsReadAgainSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		views := newViews()
 		gap := consent.Gap{What: "x", Err: errReadings}
-		if v, err := views.of(t.Context(), adminNamed("ada"), viewOf(1, gap)); err != nil || v.Whole() {
+		if v, err := views.of(t.Context(), adminNamed("ada"), session.ID{}, viewOf(1, gap)); err != nil || v.Whole() {
 			t.Fatal(v, err)
 		}
 		time.Sleep(partialAge + time.Second)
-		if v, err := views.of(t.Context(), adminNamed("ada"), viewOf(2)); err != nil || !v.Whole() {
+		if v, err := views.of(t.Context(), adminNamed("ada"), session.ID{}, viewOf(2)); err != nil || !v.Whole() {
 			t.Errorf("%v, %v", v, err)
 		}
 	})
@@ -178,7 +179,7 @@ func TestAPartIsReadAgainSoon(t *testing.T) {
 func TestAChangeShowsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		views, ada := newViews(), adminNamed("ada")
-		before, err := views.of(t.Context(), ada, viewOf(3))
+		before, err := views.of(t.Context(), ada, session.ID{}, viewOf(3))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -196,5 +197,97 @@ func TestAChangeShowsAtOnce(t *testing.T) {
 			t.Error("forgotten, but there")
 		}
 		views.amend(ada, func(*consent.View) *consent.View { t.Error("nothing to amend"); return nil })
+	})
+}
+
+// TestAForgottenReadingIsNotShown: whoever asks after a withdrawal or a refresh
+// waits for a list that was read afterwards.
+func TestAForgottenReadingIsNotShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		views, ada := newViews(), adminNamed("ada")
+		release := make(chan struct{})
+		var reads atomic.Int32
+		read := func(ctx context.Context) (*consent.View, error) {
+			n := int(reads.Add(1))
+			if n == 1 {
+				<-release
+			}
+			return viewOf(n)(ctx)
+		}
+		ask := func(rows int) <-chan struct{} {
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				if v, err := views.of(t.Context(), ada, session.ID{}, read); err != nil || v == nil || len(v.Rows) != rows {
+					t.Errorf("%+v, %v; want the list of reading %d", v, err, rows)
+				}
+			}()
+			return done
+		}
+		before := ask(1)
+		synctest.Wait()
+		views.forget(ada)
+		after := ask(2)
+		synctest.Wait()
+		close(release)
+		<-before
+		<-after
+		if reads.Load() != 2 {
+			t.Errorf("read %d times", reads.Load())
+		}
+	})
+}
+
+// TestAttackASessionThatEndsSpoilsNoOther: what one session cannot read because it
+// was signed out is neither kept nor shown to the others of its person.
+func TestAttackASessionThatEndsSpoilsNoOther(t *testing.T) {
+	ended := apperr.New(apperr.Unauthenticated, "token_missing", "x")
+	for name, spoilt := range map[string]func(context.Context) (*consent.View, error){
+		"with a gap":  viewOf(1, consent.Gap{What: "x", Err: ended}),
+		"as an error": func(context.Context) (*consent.View, error) { return nil, ended },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				views, ada := newViews(), adminNamed("ada")
+				one, other := session.ID{1}, session.ID{2}
+				release := make(chan struct{})
+				var wait sync.WaitGroup
+				wait.Go(func() {
+					v, err := views.of(t.Context(), ada, one, func(ctx context.Context) (*consent.View, error) { <-release; return spoilt(ctx) })
+					if err == nil && v.Whole() {
+						t.Error("the session that ended has a whole list")
+					}
+				})
+				synctest.Wait()
+				wait.Go(func() {
+					if v, err := views.of(t.Context(), ada, other, viewOf(7)); err != nil || len(v.Rows) != 7 || !v.Whole() {
+						t.Errorf("the other session has %+v, %v", v, err)
+					}
+				})
+				synctest.Wait()
+				close(release)
+				wait.Wait()
+				if v := views.known(ada); v == nil || len(v.Rows) != 7 {
+					t.Errorf("remembered is %+v", v)
+				}
+			})
+		})
+	}
+}
+
+// TestListsLeaveTheMemory: by age, also when nobody asks any more.
+func TestListsLeaveTheMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		views := newViews()
+		if _, err := views.of(t.Context(), adminNamed("ada"), session.ID{}, viewOf(3)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(viewAge + 2*time.Second)
+		synctest.Wait()
+		views.mu.Lock()
+		defer views.mu.Unlock()
+		if len(views.views) != 0 || views.rows != 0 {
+			t.Errorf("%d lists, %d rows", len(views.views), views.rows)
+		}
 	})
 }

@@ -125,6 +125,7 @@ func New(p Parts) (http.Handler, error) {
 			return nil
 		})
 		area := newAdmin(f, p, auth)
+		out.forget = area.views.forget
 		admin("GET /admin/consent", area.list)
 		admin("GET /admin/consent.csv", noHead(area.export))
 		admin("POST /admin/consent/refresh", area.refresh)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/session"
@@ -29,6 +30,16 @@ type signOut struct {
 	// said of them. None is refused: whoever could use up a limit could stop the
 	// sign-outs of everyone behind the same address.
 	misses, warnings *limiter
+	// forget drops what is remembered for a person beside their sessions; nil for
+	// nothing. Where only the sid of a session is known, age does it.
+	forget func(access.PersonID)
+}
+
+// left forgets what was remembered for whoever signed out.
+func (s *signOut) left(person access.PersonID) {
+	if s.forget != nil {
+		s.forget(person)
+	}
 }
 
 // logout is POST /auth/logout: the local session and its tokens go first,
@@ -41,6 +52,7 @@ func (s *signOut) logout(w http.ResponseWriter, r *http.Request) error {
 	request := entra.SignOut{PostLogoutRedirectURL: s.baseURL + templates.SignedOutURL, State: cameBack}
 	if live != nil {
 		request.LogoutHint, request.IDTokenHint = live.LoginHint, live.IDToken
+		s.left(live.User.ID)
 		s.log.LogAttrs(r.Context(), slog.LevelInfo, "signed out", slog.String("person", live.User.ID.String()))
 	}
 	// Also where the session here had ended by itself: the provider's may live,
@@ -134,6 +146,7 @@ func (s *signOut) endFrontChannel(w http.ResponseWriter, r *http.Request) error 
 		if _, err := s.sessions.SignOut(w, r); err != nil {
 			return err
 		}
+		s.left(live.User.ID)
 		s.log.InfoContext(r.Context(), "front-channel sign-out by cookie", "person", live.User.ID)
 		return nil
 	}
@@ -190,6 +203,7 @@ func (s *signOut) endBackChannel(ctx context.Context, token *entra.LogoutToken) 
 	if token.SID != "" {
 		return s.sessions.EndBySID(ctx, token.Issuer, token.SID)
 	}
+	s.left(token.Person)
 	return s.sessions.EndAllOf(ctx, token.Person)
 }
 
@@ -215,6 +229,7 @@ func (s *signOut) endOther(w http.ResponseWriter, r *http.Request, live *session
 	if err != nil {
 		return err
 	}
+	s.left(live.User.ID)
 	text := "That session is signed out."
 	if !ended {
 		text = "That session had ended before."

@@ -259,3 +259,18 @@ func TestAnOutcomeThatCannotBeWritten(t *testing.T) {
 	}
 	w.wantAudit(t, "withdraw-grant intended")
 }
+
+// TestAttackTheListAfterSignOut: nothing of it is left for whoever signs in next.
+func TestAttackTheListAfterSignOut(t *testing.T) {
+	t.Parallel()
+	w, b := adminWorld(t)
+	b.get("/admin/consent").want(http.StatusOK, "Consent")
+	b.signOut()
+	b.signIn(ada)
+	w.tenant.Faults().Set("graph.403", "", -1)
+	p := b.get("/admin/consent")
+	p.has("main", "does not let your account do this")
+	if rows := p.sel("table.consent tbody tr").Length(); rows != 0 {
+		t.Errorf("%d rows are shown", rows)
+	}
+}
