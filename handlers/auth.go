@@ -143,11 +143,17 @@ func (a *auth) callback(w http.ResponseWriter, r *http.Request) error {
 	if a.signIn.RequireMFA && !slices.Contains(identity.User.AMR, "mfa") {
 		return a.stepUp(w, r, flow, identity)
 	}
+	if flow.Purpose == purposeToken {
+		return a.keep(w, r, flow, identity)
+	}
 	return a.begin(w, r, flow, identity)
 }
 
 var errOtherPurpose = apperr.New(apperr.Invalid, "flow_purpose", "This answer belongs to a grant for everybody, not to a sign-in, and came to the wrong address. What it says counts nothing.").
 	WithNext(apperr.MenderPerson, "Look whether Microsoft Graph lists the grant; begin again if not.")
+
+var errSessionChanged = apperr.New(apperr.Expired, "session_changed", "Your session ended while you were at the company sign-in.").
+	WithNext(apperr.MenderPerson, "Sign in again, then ask for the token once more.").WithRetry()
 
 // samePerson refuses an authorization that somebody else completed: their token
 // would end up in this person's session.
@@ -160,8 +166,7 @@ func (a *auth) samePerson(ctx context.Context, flow session.Flow, identity *entr
 		return err
 	}
 	if live == nil {
-		return apperr.New(apperr.Expired, "session_changed", "Your session ended while you were at the company sign-in.").
-			WithNext(apperr.MenderPerson, "Sign in again, then ask for the token once more.").WithRetry()
+		return errSessionChanged
 	}
 	if live.User.ID != identity.User.ID {
 		return apperr.New(apperr.Forbidden, "other_account", "Another account than yours was chosen at the company sign-in, so no token was kept.").
@@ -185,6 +190,25 @@ func (a *auth) stepUp(w http.ResponseWriter, r *http.Request, flow session.Flow,
 	return a.visit(w, r, flow, request)
 }
 
+// keep stores what a visit for a token brought in the session that started it,
+// and sends the browser back. The session stays the one it is: its id was made at
+// sign-in, no browser chose it, and the visit gives nobody rights that they did
+// not have, so there is no fixation to fear. Tabs that are open stay signed in.
+func (a *auth) keep(w http.ResponseWriter, r *http.Request, flow session.Flow, identity *entra.Identity) error {
+	err := a.broker.KeepVisit(r.Context(), flow.Session, entra.Visit{Scopes: resourceScopes(flow.Scopes), Tokens: identity.Tokens,
+		Purpose: flow.Reason, Challenge: flow.Challenge, SID: identity.SID, SessionState: identity.SessionState})
+	if errors.Is(err, entra.ErrNoSession) {
+		err = errSessionChanged.Because(err)
+	}
+	if err != nil {
+		return a.refuse(flow, err)
+	}
+	a.log.LogAttrs(r.Context(), slog.LevelInfo, "a visit brought a token", slog.String("person", identity.User.ID.String()),
+		slog.Any("scopes", resourceScopes(flow.Scopes)))
+	redirect(w, localPath(flow.ReturnTo))
+	return nil
+}
+
 // begin stores the session with its tokens, then tells the browser.
 func (a *auth) begin(w http.ResponseWriter, r *http.Request, flow session.Flow, identity *entra.Identity) error {
 	identity.User = a.rules.Keep(identity.User)
@@ -195,7 +219,7 @@ func (a *auth) begin(w http.ResponseWriter, r *http.Request, flow session.Flow, 
 		Device:       session.DeviceName(r.UserAgent()),
 		Replaces:     flow.Session,
 		Tokens: func(id session.ID) ([]session.SealedToken, error) {
-			return a.seal(r.Context(), id, flow, identity.Tokens)
+			return a.seal(id, identity.Tokens)
 		},
 	})
 	if err != nil {
@@ -207,31 +231,14 @@ func (a *auth) begin(w http.ResponseWriter, r *http.Request, flow session.Flow, 
 	return nil
 }
 
-// seal seals the tokens of a sign-in, or of a visit for one token, for the session
-// that begins with it. A visit takes nothing from the person: the other tokens of
-// the session that it replaces move along.
-func (a *auth) seal(ctx context.Context, id session.ID, flow session.Flow, tokens *entra.TokenSet) ([]session.SealedToken, error) {
-	scopes, how := a.signIn.TokenScopes, entra.FlowSignIn
-	visit := flow.Purpose == purposeToken
-	if visit {
-		scopes, how = resourceScopes(flow.Scopes), entra.FlowAuthorizationCode
-	}
-	if len(scopes) == 0 {
+// seal seals the tokens of a sign-in for the session that begins with it.
+func (a *auth) seal(id session.ID, tokens *entra.TokenSet) ([]session.SealedToken, error) {
+	if len(a.signIn.TokenScopes) == 0 {
 		return nil, nil
 	}
-	sealed, err := a.broker.Seal(id, scopes, tokens, flow.Reason, how)
+	sealed, err := a.broker.Seal(id, a.signIn.TokenScopes, tokens, "", entra.FlowSignIn)
 	if err != nil {
 		return nil, err
-	}
-	if visit {
-		if flow.Challenge != "" {
-			sealed = append(sealed, a.broker.SealAnswered(id, scopes, flow.Challenge))
-		}
-		carried, err := a.broker.Carry(ctx, flow.Session, id, sealed)
-		if err != nil {
-			return nil, err
-		}
-		sealed = append(sealed, carried...)
 	}
 	out := make([]session.SealedToken, len(sealed))
 	for i, token := range sealed {

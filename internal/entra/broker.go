@@ -62,6 +62,11 @@ type TokenRecords interface {
 	// SaveTokens stores tokens of a session, in place of those of the same
 	// resource, all or none. It fails when the session is gone.
 	SaveTokens(ctx context.Context, session SessionID, tokens ...SealedToken) error
+	// SaveVisit is SaveTokens for what a visit to the provider brought, and in the
+	// same step notes by which sid and session_state the provider knows the session
+	// from now on; an empty one leaves what is there. It fails with [ErrNoSession]
+	// when the session has ended by now.
+	SaveVisit(ctx context.Context, session SessionID, now time.Time, sid, sessionState string, tokens ...SealedToken) error
 	// LoadToken returns one, else ErrNoToken.
 	LoadToken(ctx context.Context, session SessionID, resource string) (SealedToken, error)
 	// ListTokens returns all of a session, also those that ended; by resource.
@@ -188,34 +193,6 @@ func (b *Broker) seal(session SessionID, key string, t *TokenSet, purpose, flow 
 			Sealed: b.keys.Seal([]byte(t.RefreshToken), tokenPlace(session, refreshKey)), ExpiresAt: b.now().Add(90 * 24 * time.Hour)})
 	}
 	return token, sealed, nil
-}
-
-// Carry seals the tokens of one session anew for another that replaces it. What
-// ended, what cannot be opened any more and what is among the new ones is left
-// behind. It writes nothing into the history: nothing was issued.
-func (b *Broker) Carry(ctx context.Context, from, to SessionID, fresh []SealedToken) ([]SealedToken, error) {
-	if from == (SessionID{}) {
-		return nil, nil
-	}
-	kept, err := b.records.ListTokens(ctx, from)
-	if err != nil {
-		return nil, err
-	}
-	now := b.now()
-	var carried []SealedToken
-	for _, token := range kept {
-		replaced := slices.ContainsFunc(fresh, func(t SealedToken) bool { return t.Resource == token.Resource })
-		if replaced || !now.Before(token.ExpiresAt) {
-			continue
-		}
-		plain, err := b.keys.Open(token.Sealed, tokenPlace(from, token.Resource))
-		if err != nil {
-			continue // its key was removed from the ring
-		}
-		carried = append(carried, SealedToken{Resource: token.Resource, ExpiresAt: token.ExpiresAt,
-			Sealed: b.keys.Seal(plain, tokenPlace(to, token.Resource))})
-	}
-	return carried, nil
 }
 
 // Cached returns the session's token for the scopes if there is one that has

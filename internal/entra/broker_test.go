@@ -39,6 +39,10 @@ func (m *tokenMemory) SaveTokens(ctx context.Context, session SessionID, tokens 
 	return ctx.Err() // as a database does
 }
 
+func (m *tokenMemory) SaveVisit(ctx context.Context, session SessionID, _ time.Time, _, _ string, tokens ...SealedToken) error {
+	return m.SaveTokens(ctx, session, tokens...)
+}
+
 func (m *tokenMemory) LoadToken(_ context.Context, session SessionID, resource string) (SealedToken, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -27,9 +27,9 @@ func answeredKey(scopes []string, challenge string) string {
 	return `"answered" ` + challenge + " " + TokenKey(scopes)
 }
 
-// SealAnswered remembers, among the tokens of a session, that the person has
+// sealAnswered remembers, among the tokens of a session, that the person has
 // just answered a challenge for the scopes at the provider.
-func (b *Broker) SealAnswered(session SessionID, scopes []string, challenge string) SealedToken {
+func (b *Broker) sealAnswered(session SessionID, scopes []string, challenge string) SealedToken {
 	key := answeredKey(scopes, challenge)
 	return SealedToken{Resource: key, Sealed: b.keys.Seal(nil, tokenPlace(session, key)), ExpiresAt: b.now().Add(challengeAge)}
 }

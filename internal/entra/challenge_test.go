@@ -36,45 +36,6 @@ func (b *Broker) hold(t *testing.T, session SessionID, scope, value string, live
 	}
 }
 
-func TestTokensMoveToTheSessionThatReplacesTheirs(t *testing.T) {
-	b, _, now := carrier(t)
-	from, to := SessionID{1}, SessionID{2}
-	b.hold(t, from, "api://short/x", "short", time.Minute)
-	b.hold(t, from, "api://azts/x", "azts", time.Hour)
-	b.hold(t, from, "api://other/x", "old", time.Hour)
-	*now = now.Add(2 * time.Minute)
-
-	fresh, err := b.Seal(to, []string{"api://other/x"}, &TokenSet{AccessToken: "new", ReceivedAt: *now, ExpiresAt: now.Add(time.Hour),
-		RefreshToken: "refresh-new"}, "a script", FlowAuthorizationCode)
-	if err != nil {
-		t.Fatal(err)
-	}
-	carried, err := b.Carry(t.Context(), from, to, fresh)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, token := range carried {
-		if !token.IssuedAt.IsZero() {
-			t.Errorf("%q is told to the history again", token.Resource)
-		}
-		if token.Resource == refreshKey {
-			t.Error("the old refresh token moves over the new one")
-		}
-	}
-	if err := b.records.SaveTokens(t.Context(), to, append(fresh, carried...)...); err != nil {
-		t.Fatal(err)
-	}
-	for scope, want := range map[string]string{"api://azts/x": "azts", "api://other/x": "new", "api://short/x": ""} {
-		token, err := b.Cached(t.Context(), to, []string{scope})
-		if token.Value != want || (err == nil) != (want != "") {
-			t.Errorf("%s: %q, %v; want %q", scope, token.Value, err, want)
-		}
-	}
-	if token, err := b.Cached(t.Context(), to, []string{"api://other/x"}); err != nil || token.Purpose != "a script" || token.IssueID == "" {
-		t.Errorf("the new token is %+v, %v", token, err)
-	}
-}
-
 func TestATokenOfOneSessionOpensInNoOther(t *testing.T) {
 	b, records, _ := carrier(t)
 	b.hold(t, SessionID{1}, "api://azts/x", "azts", time.Hour)
@@ -91,7 +52,7 @@ func TestAnAnsweredChallengeIsRememberedForAWhile(t *testing.T) {
 	b, _, now := carrier(t)
 	session, scopes := SessionID{1}, []string{"api://azts/x"}
 	challenge := ChallengeID(`{"access_token":{"acrs":{"essential":true,"value":"c1"}}}`)
-	if err := b.records.SaveTokens(t.Context(), session, b.SealAnswered(session, scopes, challenge)); err != nil {
+	if err := b.records.SaveTokens(t.Context(), session, b.sealAnswered(session, scopes, challenge)); err != nil {
 		t.Fatal(err)
 	}
 	answered := func(session SessionID, scopes []string, challenge string) bool {

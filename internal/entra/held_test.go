@@ -34,7 +34,7 @@ func TestHeldTokensAreThePersonsOwn(t *testing.T) {
 	keep(testSession, []string{"api://ended/x"}, a.Now())
 	keep(SessionID{2}, []string{"api://other/x"}, a.Now().Add(time.Hour))
 	app := "app 1 2 api://c/.default"
-	for _, other := range []SealedToken{b.SealAnswered(testSession, two, "c"),
+	for _, other := range []SealedToken{b.sealAnswered(testSession, two, "c"),
 		{Resource: app, Sealed: keys.Seal([]byte(`{"v":"secret"}`), tokenPlace(testSession, app)), ExpiresAt: a.Now().Add(time.Hour)}} {
 		if err := b.records.SaveTokens(t.Context(), testSession, other); err != nil {
 			t.Fatal(err)

@@ -35,17 +35,6 @@ func recordIssue(ctx context.Context, t tx, session entra.SessionID, token entra
 	return nil
 }
 
-// moveIssues gives the lines of a session to the one that replaces it in the
-// same browser for the same person.
-func moveIssues(ctx context.Context, t tx, person access.PersonID, from, to entra.SessionID) error {
-	_, err := t.exec(ctx, "UPDATE issued_tokens SET session_id = $1 WHERE authority = $2 AND subject = $3 AND session_id = $4",
-		to[:], person.Authority, person.Subject, from[:])
-	if err != nil {
-		return fmt.Errorf("store: moving the history of a session: %w", err)
-	}
-	return nil
-}
-
 // Issues implements entra.IssueRecords.
 func (db *DB) Issues(ctx context.Context, person access.PersonID, limit, offset int) ([]entra.Issue, int, error) {
 	var total int

@@ -61,11 +61,6 @@ func (db *DB) CreateSession(ctx context.Context, rec session.Record, tokens []se
 		if err != nil {
 			return fmt.Errorf("store: creating a session: %w", err)
 		}
-		for _, old := range replaces {
-			if err := moveIssues(ctx, t, rec.Person, entra.SessionID(old), entra.SessionID(rec.ID)); err != nil {
-				return err
-			}
-		}
 		for _, token := range tokens {
 			if err := saveToken(ctx, t, rec.ID, entra.SealedToken(token)); err != nil {
 				return err

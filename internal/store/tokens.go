@@ -8,6 +8,7 @@ import (
 
 	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/session"
 )
 
 // SaveTokens implements entra.TokenRecords.
@@ -20,6 +21,30 @@ func (db *DB) SaveTokens(ctx context.Context, session entra.SessionID, tokens ..
 		}
 		return nil
 	})
+}
+
+// SaveVisit implements entra.TokenRecords.
+func (db *DB) SaveVisit(ctx context.Context, id entra.SessionID, now time.Time, sid, sessionState string, tokens ...entra.SealedToken) error {
+	err := db.inTx(ctx, func(t tx) error {
+		// It holds the row until the end, so that a sign-out comes before or after.
+		n, err := t.exec(ctx, `UPDATE sessions SET sid = CASE WHEN CAST($1 AS TEXT) = '' THEN sid ELSE $1 END,
+			session_state = CASE WHEN CAST($2 AS TEXT) = '' THEN session_state ELSE $2 END WHERE id = $3 AND ends_at > $4`,
+			sid, sessionState, id[:], micros(now))
+		if err != nil {
+			return fmt.Errorf("store: noting the provider's session: %w", err)
+		}
+		if n == 0 {
+			return entra.ErrNoSession
+		}
+		for _, token := range tokens {
+			if err := saveToken(ctx, t, id, token); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	db.remembered.forget(session.ID(id)) // its sid is another one
+	return err
 }
 
 // saveToken fails for a session that ended meanwhile: the foreign key refuses it.

@@ -91,28 +91,6 @@ func issueOutlivesSession(w *world) {
 	}
 }
 
-func issueMovesAlong(w *world) {
-	recs := w.create(w.newRecord(), w.newRecord())
-	foreign := w.newRecord()
-	foreign.Person.Subject += "x"
-	w.create(foreign)
-	for _, rec := range append(recs, foreign) {
-		w.ok(w.a.SaveTokens(w.Context(), rec.ID, newIssue(start)))
-	}
-	next := w.newRecord()
-	w.ok(w.a.CreateSession(w.Context(), next, nil, recs[0].ID, foreign.ID))
-	moved := map[entra.SessionID]int{}
-	list, _ := w.issues(10, 0)
-	theirs, _, err := w.b.Issues(w.Context(), foreign.Person, 10, 0)
-	w.ok(err)
-	for _, issue := range append(list, theirs...) {
-		moved[issue.Session]++
-	}
-	if want := (map[entra.SessionID]int{next.ID: 1, recs[1].ID: 1, foreign.ID: 1}); !reflect.DeepEqual(moved, want) {
-		w.Errorf("the lines belong to %v, want %v", moved, want)
-	}
-}
-
 func issueMarked(w *world) {
 	rec := w.create(w.newRecord())[0]
 	token := newIssue(start)

@@ -78,6 +78,55 @@ func tokensOfGone(w *world) {
 	w.wantNoToken(rec.ID, "r")
 }
 
+func visitWhole(w *world) {
+	recs := w.create(w.newRecord(), w.newRecord())
+	rec := recs[0]
+	old, next := newToken("r"), newIssue(start)
+	w.ok(w.a.SaveTokens(w.Context(), rec.ID, old))
+	_, err := w.a.LoadSession(w.Context(), rec.ID, start) // what is remembered must not stay
+	w.ok(err)
+	sid := "sid-" + rand.Text()
+	w.ok(w.a.SaveVisit(w.Context(), rec.ID, start, sid, "", next))
+	w.wantToken(rec.ID, old)
+	if list, _ := w.issues(10, 0); len(list) != 1 || list[0].ID != next.IssueID {
+		w.Errorf("the history is %+v", list)
+	}
+	want := rec
+	want.SID = sid
+	for _, db := range []Records{w.a, w.b} {
+		if got, err := db.LoadSession(w.Context(), rec.ID, start); err != nil || !reflect.DeepEqual(got, want) {
+			w.Errorf("the session is %+v, %v; want %+v", got, err, want)
+		}
+	}
+	for _, named := range []string{rec.SID, sid} {
+		ended, err := w.b.DeleteSessionsBySID(w.Context(), rec.Issuer, named)
+		w.ok(err)
+		if yes := len(ended) == 1; yes != (named == sid) {
+			w.Errorf("%s ended %d sessions", named, len(ended))
+		}
+	}
+	w.wantLive(recs, false, true)
+	w.wantNoToken(rec.ID, next.Resource)
+}
+
+func visitOfEnded(w *world) {
+	rec := w.newRecord()
+	rec.EndsAt = start
+	gone := w.create(w.newRecord(), rec)
+	if _, err := w.b.DeleteSession(w.Context(), gone[0].ID); err != nil {
+		w.Fatal(err)
+	}
+	for _, one := range gone {
+		if err := w.a.SaveVisit(w.Context(), one.ID, start, "sid", "state", newIssue(start)); !errors.Is(err, entra.ErrNoSession) {
+			w.Errorf("a session that ended: %v", err)
+		}
+		w.wantNoToken(one.ID, "api://a/b api://a/c")
+	}
+	if _, total := w.issues(10, 0); total != 0 {
+		w.Errorf("the history has %d lines", total)
+	}
+}
+
 func tokensDie(w *world) {
 	recs := w.create(w.newRecord(), w.newRecord(), w.newRecord(), w.newRecord())
 	recs[3].Person.Subject += "x"
