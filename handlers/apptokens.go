@@ -40,6 +40,7 @@ type appTokens struct {
 	catalogue entra.Catalogue
 	azts      string                 // delegated scope of AzTS by its full name
 	identity  *entra.ManagedIdentity // nil: none
+	open      entra.Opener
 	tries     *limiter
 }
 
@@ -66,7 +67,7 @@ func (f *appForm) clear() {
 }
 
 // credential makes the credential of the kind that was chosen.
-func (f *appForm) credential(ctx context.Context, now func() time.Time) (entra.Credential, error) {
+func (f *appForm) credential(ctx context.Context, open entra.Opener, now func() time.Time) (entra.Credential, error) {
 	switch f.Kind {
 	case templates.AppSecret:
 		return entra.AppSecretCredential(f.secret)
@@ -75,7 +76,7 @@ func (f *appForm) credential(ctx context.Context, now func() time.Time) (entra.C
 		if len(text) == 0 {
 			text = f.pem
 		}
-		return entra.AppCertificateCredential(ctx, text, f.password, now)
+		return entra.AppCertificateCredential(ctx, open, text, f.password, now)
 	case templates.AppAssertion:
 		return entra.AppAssertionCredential(f.assertion, now)
 	}
@@ -236,12 +237,13 @@ func (t *appTokens) ask(r *http.Request, live *session.Session, form *appForm) (
 	}
 	ctx, cancel := timeout(r)
 	defer cancel()
-	credential, err := form.credential(ctx, t.now)
-	if err != nil {
-		return token, false, err
-	}
+	// Counted first: opening a certificate is work already.
 	if !t.tries.allowPerson(live.User.ID) {
 		return token, false, errAppTries
+	}
+	credential, err := form.credential(ctx, t.open, t.now)
+	if err != nil {
+		return token, false, err
 	}
 	set, err := t.provider.AppToken(ctx, entra.AppTokenRequest{TenantID: form.Tenant, ClientID: form.ClientID, Credential: credential, Scope: scope})
 	if err != nil {

@@ -58,6 +58,8 @@ type Parts struct {
 	LoginURL string
 	// TrustedIssuers are those whose signatures the inspector checks besides the provider's.
 	TrustedIssuers []string
+	// OpenCertificate opens the certificates of applications that people give.
+	OpenCertificate entra.Opener
 	// ManagedIdentity is "" for none, "system", or the client id of the portal's own.
 	ManagedIdentity string
 	PortalHost      string
@@ -76,7 +78,7 @@ type Parts struct {
 // New returns the portal's routes. It refuses missing parts.
 func New(p Parts) (http.Handler, error) {
 	if p.Sessions == nil || p.Provider == nil || p.Broker == nil || p.Database == nil || p.Now == nil || p.Log == nil ||
-		p.BaseURL == "" || p.Closing == nil || (p.AzTS == nil) != (p.Scans == nil) || (p.Graph == nil) != (p.Consent == nil) {
+		p.BaseURL == "" || p.Closing == nil || p.OpenCertificate == nil || (p.AzTS == nil) != (p.Scans == nil) || (p.Graph == nil) != (p.Consent == nil) {
 		return nil, errors.New("handlers: a part is missing")
 	}
 	f := &frame{sessions: p.Sessions, provider: p.Provider, rules: p.Rules, environment: p.Environment, notice: p.Notice,
@@ -179,7 +181,7 @@ func New(p Parts) (http.Handler, error) {
 	person("GET /tokens/inspect/keys", look.keys)
 	if p.AzTS != nil {
 		apps := &appTokens{frame: f, provider: p.Provider, broker: p.Broker, catalogue: p.Catalogue, azts: p.SignIn.TokenScopes[0],
-			tries: newLimiter(appTries, appTriesIn, p.Now)}
+			open: p.OpenCertificate, tries: newLimiter(appTries, appTriesIn, p.Now)}
 		person("GET /tokens/app", apps.show)
 		mux.Handle("POST /tokens/app", limitBody(maxAppForm, f.serve(f.signedIn(apps.request))))
 		person("POST /tokens/app/reveal", apps.reveal)

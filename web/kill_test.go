@@ -27,6 +27,10 @@ import (
 const asProgram = "PORTAL_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
+	if isOpener(os.Args[1:]) {
+		main() // as the portal starts itself
+		return
+	}
 	if os.Getenv(asProgram) != "" {
 		// The program must not outlive a test that was killed itself.
 		go func() {

@@ -20,6 +20,12 @@ import (
 const gcPercent = 300
 
 func main() {
+	if isOpener(os.Args[1:]) {
+		if err := openCredential(os.Stdin, os.Stdout); err != nil {
+			os.Exit(1)
+		}
+		return
+	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

@@ -261,7 +261,11 @@ func (p *portal) build(ctx context.Context) (http.Handler, error) {
 		defer cancel()
 		return broker.Wait(ctx)
 	})
-	parts := handlers.Parts{BaseURL: p.baseURL, Sessions: p.sessions, Provider: p.provider, Broker: broker,
+	opener, err := newCredentialOpener(p.closing)
+	if err != nil {
+		return nil, err
+	}
+	parts := handlers.Parts{BaseURL: p.baseURL, Sessions: p.sessions, Provider: p.provider, Broker: broker, OpenCertificate: opener.open,
 		SignIn: p.up.signIn(c.ResponseType, c.RequireMFA),
 		Rules: access.Rules{AdminRole: c.AdminRole, HelpDeskRole: c.HelpDeskRole, AdminDirectoryRoles: c.AdminDirectoryRoles,
 			AdminGroups: c.AdminGroups},

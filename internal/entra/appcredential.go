@@ -2,35 +2,20 @@ package entra
 
 import (
 	"bytes"
-	"context"
-	"crypto"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/asn1"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
-	"errors"
-	"fmt"
 	"net/url"
 	"strings"
 	"time"
-
-	"software.sslmate.com/src/go-pkcs12"
 
 	"azts.internal/portal/internal/apperr"
 )
 
 // Bounds of what a person gives as an application's credential.
 const (
-	maxAppSecret = 1 << 10   // bytes; Entra's have 40
-	maxAppFile   = 128 << 10 // bytes of PEM or PFX
-	// maxIterations bounds the work that a PFX file can ask for: its password
-	// is stretched so many times. Windows and OpenSSL write 2,000, the most
-	// careful programs 600,000.
-	maxIterations = 1_000_000
-	pfxPatience   = 5 * time.Second
-	minRSABits    = 2048
+	maxAppSecret   = 1 << 10   // bytes; Entra's have 40
+	maxAppFile     = 128 << 10 // bytes of PEM or PFX
+	maxAppPassword = 1 << 10   // bytes
 )
 
 // Errors of what a person gave as an application's credential. Their words quote
@@ -60,10 +45,12 @@ var (
 			WithNext(apperr.MenderPerson, "Type the password that the file was exported with.")
 	errPFXUnreadable = apperr.New(apperr.Invalid, "pfx_unreadable", "This is not a PFX file, or one of a kind that cannot be read here.").
 				WithNext(apperr.MenderPerson, "Export it again with its key and AES encryption, or give PEM instead.")
-	errPFXCostly = apperr.New(apperr.Invalid, "pfx_costly", "Opening this PFX file would take too long.").
-			WithNext(apperr.MenderPerson, "Export it again with usual settings, or give PEM instead.")
-	errPFXBusy = apperr.New(apperr.Unavailable, "pfx_busy", "Other PFX files are being opened just now.").
-			WithNext(apperr.MenderPerson, "Try again in a moment, or give PEM instead.").WithRetry()
+	errCertificateKeys = apperr.New(apperr.Invalid, "certificate_keys", "There is more than one private key in the PEM text.").
+				WithNext(apperr.MenderPerson, "Give only the key that belongs to the application's certificate.")
+	errCertificateCostly = apperr.New(apperr.Invalid, "certificate_costly", "Opening this certificate or its key would take too long.").
+				WithNext(apperr.MenderPerson, "Use an RSA key of 2,048 to 4,096 bits, exported with usual settings.")
+	errCertificateBusy = apperr.New(apperr.Unavailable, "certificate_busy", "Other certificates are being opened just now.").
+				WithNext(apperr.MenderPerson, "Try again in a moment.").WithRetry()
 	errAppFileLarge = apperr.New(apperr.TooLarge, "certificate_large", "The file is larger than any certificate with its key.").
 			WithNext(apperr.MenderPerson, "Give only the application's own certificate and its key.")
 	errAssertionMissing = apperr.New(apperr.Invalid, "assertion_missing", "There is no assertion in the form.").
@@ -85,176 +72,6 @@ func AppSecretCredential(secret []byte) (Credential, error) {
 		return nil, errSecretLong
 	}
 	return SecretCredential(string(secret)), nil
-}
-
-// AppCertificateCredential is a certificate with its key that a person gave, as
-// PEM or as a PFX file with its password. Its errors are of kind Invalid,
-// Expired, TooLarge or Unavailable.
-func AppCertificateCredential(ctx context.Context, file, password []byte, now func() time.Time) (Credential, error) {
-	if len(file) > maxAppFile {
-		return nil, errAppFileLarge
-	}
-	var certificate *x509.Certificate
-	var key crypto.PrivateKey
-	var err error
-	if der := bytes.TrimLeft(file, " \r\n\t"); len(der) > 0 && der[0] == 0x30 { // a DER SEQUENCE: PFX is binary
-		key, certificate, err = openPFX(ctx, der, password)
-	} else {
-		certificate, key, err = parsePEM(file)
-	}
-	if err != nil {
-		return nil, err
-	}
-	signer, ok := key.(*rsa.PrivateKey)
-	if !ok || signer.N.BitLen() < minRSABits {
-		return nil, errCertificateKeyKind
-	}
-	if !signer.PublicKey.Equal(certificate.PublicKey) {
-		return nil, errCertificateKeyOther
-	}
-	switch {
-	case now().After(certificate.NotAfter):
-		return nil, errCertificateExpired
-	case now().Before(certificate.NotBefore):
-		return nil, errCertificateEarly
-	}
-	return certificateOf(certificate, signer, now)
-}
-
-// parsePEM finds the first certificate and the key in a PEM text.
-func parsePEM(text []byte) (certificate *x509.Certificate, key crypto.PrivateKey, err error) {
-	for rest := text; ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			break
-		}
-		switch block.Type {
-		case "CERTIFICATE":
-			if certificate != nil {
-				continue // the first is the leaf
-			}
-			if certificate, err = x509.ParseCertificate(block.Bytes); err != nil {
-				return nil, nil, errCertificateUnreadable.Becausef("certificate: %T", err)
-			}
-		case "ENCRYPTED PRIVATE KEY":
-			return nil, nil, errCertificateKeyLocked
-		case "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY":
-			if block.Headers["DEK-Info"] != "" {
-				return nil, nil, errCertificateKeyLocked
-			}
-			key, err = parseAnyKey(block)
-			clear(block.Bytes)
-			if err != nil {
-				return nil, nil, err
-			}
-		}
-	}
-	switch {
-	case certificate == nil:
-		return nil, nil, errCertificateMissing
-	case key == nil:
-		return nil, nil, errCertificateKeyMissing
-	}
-	return certificate, key, nil
-}
-
-func parseAnyKey(block *pem.Block) (crypto.PrivateKey, error) {
-	if block.Type == "EC PRIVATE KEY" {
-		return nil, errCertificateKeyKind
-	}
-	key, err := parsePrivateKey(block)
-	if err != nil {
-		return nil, errCertificateUnreadable.Becausef("key: %T", err)
-	}
-	return key, nil
-}
-
-// pfxSlot lets one PFX file be opened at a time in this process. A count of
-// iterations that is itself encrypted cannot be seen before the work begins;
-// whoever hides one there holds up this slot, and nothing else.
-var pfxSlot = make(chan struct{}, 1)
-
-// openPFX opens a PFX file (RFC 7292) within pfxPatience.
-func openPFX(ctx context.Context, der, password []byte) (crypto.PrivateKey, *x509.Certificate, error) {
-	if costly(der, 0) {
-		return nil, nil, errPFXCostly
-	}
-	ctx, cancel := context.WithTimeout(ctx, pfxPatience)
-	defer cancel()
-	select {
-	case pfxSlot <- struct{}{}:
-	case <-ctx.Done():
-		return nil, nil, errPFXBusy
-	}
-	type opened struct {
-		key         crypto.PrivateKey
-		certificate *x509.Certificate
-		err         error
-	}
-	done := make(chan opened, 1)
-	go func() {
-		defer func() { <-pfxSlot }()
-		var o opened
-		defer func() { done <- o }()
-		defer func() {
-			// The parser reads what strangers wrote.
-			if p := recover(); p != nil {
-				o.err = fmt.Errorf("panic: %T", p)
-			}
-		}()
-		o.key, o.certificate, _, o.err = pkcs12.DecodeChain(der, string(password))
-	}()
-	select {
-	case o := <-done:
-		return o.key, o.certificate, pfxError(o.err)
-	case <-ctx.Done():
-		return nil, nil, errPFXCostly
-	}
-}
-
-func pfxError(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, pkcs12.ErrIncorrectPassword):
-		return errPFXPassword
-	case strings.Contains(err.Error(), "private key missing"):
-		return errCertificateKeyMissing
-	case strings.Contains(err.Error(), "certificate missing"):
-		return errCertificateMissing
-	}
-	return errPFXUnreadable.Becausef("%T", err)
-}
-
-const maxDepth = 24 // of DER within DER
-
-// costly reports whether DER asks anywhere for more iterations than are allowed:
-// wherever a number follows a salt (RFC 7292 §4, RFC 8018 appendix A), also
-// within octet strings that hold DER.
-func costly(der []byte, depth int) bool {
-	if depth > maxDepth {
-		return true
-	}
-	afterSalt := false
-	for len(der) > 0 {
-		var v asn1.RawValue
-		rest, err := asn1.Unmarshal(der, &v)
-		if err != nil {
-			return false // no DER: the parser will not read it as such either
-		}
-		der = rest
-		if afterSalt && v.Class == asn1.ClassUniversal && v.Tag == asn1.TagInteger {
-			var n int64
-			if _, err := asn1.Unmarshal(v.FullBytes, &n); err != nil || n > maxIterations {
-				return true
-			}
-		}
-		afterSalt = v.Class == asn1.ClassUniversal && v.Tag == asn1.TagOctetString
-		if (v.IsCompound || afterSalt) && costly(v.Bytes, depth+1) {
-			return true
-		}
-	}
-	return false
 }
 
 type assertionCredential struct{ assertion string }

@@ -1,6 +1,8 @@
 package entra
 
 import (
+	"bytes"
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -11,6 +13,7 @@ import (
 	"encoding/asn1"
 	"encoding/base64"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"slices"
@@ -52,6 +55,9 @@ func keyPEM(t *testing.T, key crypto.PrivateKey) []byte {
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 }
+
+// openHere opens what is harmless, or what is refused before it is opened.
+func openHere(_ context.Context, request []byte) ([]byte, error) { return Open(request), nil }
 
 func TestAppCertificateCredential(t *testing.T) {
 	key, other := testKeys()[0], testKeys()[1]
@@ -102,16 +108,19 @@ func TestAppCertificateCredential(t *testing.T) {
 		"encrypted key of the old kind":       {slices.Concat(certificatePEM(good), locked), "", "certificate_key_encrypted"},
 		"broken certificate":                  {pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("?")}), "", "certificate_unreadable"},
 		"broken key":                          {slices.Concat(certificatePEM(good), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("?")})), "", "certificate_unreadable"},
+		"two keys":                            {slices.Concat(certificatePEM(good), keyPEM(t, other), keyPEM(t, key)), "", "certificate_keys"},
+		"many parts":                          {slices.Concat(bytes.Repeat(certificatePEM(good), maxPEMBlocks), keyPEM(t, key)), "", "certificate_unreadable"},
+		"a long password":                     {pfx, strings.Repeat("x", maxAppPassword+1), "pfx_password"},
 		"elliptic curve":                      {slices.Concat(certificatePEM(leaf(t, curve, credentialNow, credentialNow.Add(year))), keyPEM(t, curve)), "", "certificate_key_kind"},
 		"short key":                           {slices.Concat(certificatePEM(leaf(t, small, credentialNow, credentialNow.Add(year))), keyPEM(t, small)), "", "certificate_key_kind"},
 		"expired":                             {slices.Concat(certificatePEM(leaf(t, key, credentialNow.Add(-year), credentialNow.Add(-time.Hour))), keyPEM(t, key)), "", "certificate_expired"},
 		"not valid yet":                       {slices.Concat(certificatePEM(leaf(t, key, credentialNow.Add(time.Hour), credentialNow.Add(year))), keyPEM(t, key)), "", "certificate_not_yet_valid"},
 		"too large":                           {make([]byte, maxAppFile+1), "", "certificate_large"},
-		"PFX that wants a billion iterations": {costlyPFX(t, 1_000_000_000), "x", "pfx_costly"},
-		"PFX with more than a number holds":   {costlyPFX(t, 1<<62), "x", "pfx_costly"},
+		"PFX that wants a billion iterations": {costlyPFX(t, 1_000_000_000), "x", "certificate_costly"},
+		"PFX with more than a number holds":   {costlyPFX(t, 1<<62), "x", "certificate_costly"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			credential, err := AppCertificateCredential(t.Context(), c.file, []byte(c.password), atCredentialNow)
+			credential, err := AppCertificateCredential(t.Context(), openHere, c.file, []byte(c.password), atCredentialNow)
 			if codeOf(err) != c.code || c.code == "" && err != nil {
 				t.Fatalf("%v, want %q", err, c.code)
 			}
@@ -126,6 +135,111 @@ func TestAppCertificateCredential(t *testing.T) {
 				t.Errorf("it prints %q", text)
 			}
 		})
+	}
+}
+
+// bombPEM is an RSA key that Go works on for seconds to hours to find it wrong:
+// its time grows with the cube of the numbers' length. With crt it says all that a
+// key says.
+func bombPEM(t *testing.T, bits int, crt, wrapped bool) []byte {
+	t.Helper()
+	b := make([]byte, bits/8)
+	rand.Read(b)
+	b[0] |= 0x80
+	b[len(b)-1] |= 1
+	p := new(big.Int).SetBytes(b)
+	numbers := []any{0, new(big.Int).Add(p, big.NewInt(2)), 65537, big.NewInt(3), p, big.NewInt(5)}
+	if crt {
+		numbers = append(numbers, big.NewInt(7), big.NewInt(7), big.NewInt(7))
+	}
+	der := sequence(t, numbers...)
+	kind := "RSA PRIVATE KEY"
+	if wrapped {
+		kind = "PRIVATE KEY"
+		der = sequence(t, 0, pkix.AlgorithmIdentifier{Algorithm: oidRSA, Parameters: asn1.NullRawValue}, der)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+}
+
+// sequence is DER of a SEQUENCE of what it is given.
+func sequence(t *testing.T, of ...any) []byte {
+	t.Helper()
+	var content []byte
+	for _, one := range of {
+		der, err := asn1.Marshal(one)
+		if err != nil {
+			t.Fatal(err)
+		}
+		content = append(content, der...)
+	}
+	der, err := asn1.Marshal(asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: content})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
+// TestAttackCostlyKeys: what is seen to be expensive never gets to the opener.
+func TestAttackCostlyKeys(t *testing.T) {
+	good := certificatePEM(leaf(t, testKeys()[0], credentialNow.Add(-time.Hour), credentialNow.Add(time.Hour)))
+	never := func(context.Context, []byte) ([]byte, error) {
+		t.Error("it was opened")
+		return nil, errors.New("opened")
+	}
+	for name, c := range map[string]struct {
+		file []byte
+		code string
+	}{
+		"large numbers":                {bombPEM(t, 20480, true, false), "certificate_costly"},
+		"large numbers in PKCS 8":      {bombPEM(t, 20480, true, true), "certificate_costly"},
+		"no CRT values":                {bombPEM(t, 4096, false, false), "certificate_unreadable"},
+		"no CRT values in PKCS 8":      {bombPEM(t, 4096, false, true), "certificate_unreadable"},
+		"two keys":                     {slices.Concat(bombPEM(t, 4096, true, false), bombPEM(t, 4096, true, true)), "certificate_keys"},
+		"many iterations":              {costlyPFX(t, maxIterations+1), "certificate_costly"},
+		"large numbers in a bare PFX":  {sequence(t, 3, sequence(t, new(big.Int).Lsh(big.NewInt(1), 20480))), "certificate_costly"},
+		"more than a certificate says": {make([]byte, maxAppFile+1), "certificate_large"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := AppCertificateCredential(t.Context(), never, slices.Concat(c.file, good), nil, atCredentialNow); codeOf(err) != c.code {
+				t.Errorf("%v, want %s", err, c.code)
+			}
+		})
+	}
+	allowed := 0
+	count := func(_ context.Context, request []byte) ([]byte, error) { allowed++; return nil, errors.New("opened") }
+	for _, file := range [][]byte{bombPEM(t, maxKeyBits, true, false), bombPEM(t, 4096, true, true), costlyPFX(t, maxIterations)} {
+		if _, err := AppCertificateCredential(t.Context(), count, file, nil, atCredentialNow); codeOf(err) != "certificate_unreadable" {
+			t.Errorf("what may be opened: %v", err)
+		}
+	}
+	if allowed != 3 {
+		t.Errorf("%d of 3 files were opened that are within the bounds", allowed)
+	}
+}
+
+// TestOpenerFails: whatever happens to who opens a certificate, its owner is told
+// in a sentence.
+func TestOpenerFails(t *testing.T) {
+	for code, open := range map[string]Opener{
+		"certificate_busy":       func(context.Context, []byte) ([]byte, error) { return nil, ErrOpenerBusy },
+		"certificate_costly":     func(context.Context, []byte) ([]byte, error) { return nil, context.DeadlineExceeded },
+		"certificate_unreadable": func(context.Context, []byte) ([]byte, error) { return nil, errors.New("exit status 2") },
+		"pfx_password":           func(context.Context, []byte) ([]byte, error) { return []byte(`{"code":"pfx_password"}`), nil },
+	} {
+		if _, err := AppCertificateCredential(t.Context(), open, []byte("x"), nil, atCredentialNow); codeOf(err) != code {
+			t.Errorf("%v, want %s", err, code)
+		}
+	}
+	for _, answer := range []string{"", "{", "{}", `{"code":"unheard of"}`, `{"certificate":"AA==","key":"AA=="}`} {
+		open := func(context.Context, []byte) ([]byte, error) { return []byte(answer), nil }
+		if _, err := AppCertificateCredential(t.Context(), open, []byte("x"), nil, atCredentialNow); codeOf(err) != "certificate_unreadable" {
+			t.Errorf("answer %q: %v", answer, err)
+		}
+	}
+	for _, request := range []string{"", "{", "{}", `{"file":"AA=="}`} {
+		if answer := string(Open([]byte(request))); !strings.Contains(answer, `"code"`) {
+			t.Errorf("request %q is answered with %s", request, answer)
+		}
 	}
 }
 

@@ -18,6 +18,8 @@
 //   - an identity is returned only when every check of [Provider.Redeem] passed,
 //     in that order: the front-channel ID token, then the code, then the token
 //     endpoint's ID token, which must name the same issuer and subject;
+//   - a certificate that somebody brings is opened by an [Opener] alone, which
+//     can be killed;
 //   - a token for one resource is never asked for, kept or returned as one for
 //     another;
 //   - the provider being away is an error of kind Unavailable, never a refusal,
