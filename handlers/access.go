@@ -16,10 +16,12 @@ import (
 	"azts.internal/portal/templates"
 )
 
-// consentRequests keeps what people ask administrators for.
+// consentRequests keeps what people ask administrators for, and the audit log of
+// what they give back.
 type consentRequests interface {
 	Ask(ctx context.Context, user access.User, scope, reason string) (consent.Request, error)
 	RequestsOf(ctx context.Context, person access.PersonID) ([]consent.Request, error)
+	Audited(ctx context.Context, e consent.Entry, uncertain func(error) bool, change func(context.Context) error) (recorded bool, err error)
 }
 
 // myAccess is the area of what somebody has allowed, and of what their roles in

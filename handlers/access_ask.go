@@ -93,6 +93,7 @@ func (a *myAccess) ask(w http.ResponseWriter, r *http.Request, live *session.Ses
 	switch {
 	case errors.As(err, &need):
 		a.log.InfoContext(ctx, "a permission is asked for", "person", live.User.ID.String(), "scope", scope, "err", err)
+		a.forgetRoles(live.ID) // what comes back is more than is known now
 		return a.auth.visitFor(w, r, live, tokenVisit{Scopes: []string{scope}, Claims: need.Claims, ReturnTo: templates.AccessQuery{Want: scope}.URL()})
 	case err != nil:
 		// The tenant knows no such scope, or does not answer: what was typed stays.

@@ -2,12 +2,15 @@ package handlers
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"azts.internal/portal/internal/apperr"
+	"azts.internal/portal/internal/consent"
 	"azts.internal/portal/internal/graph"
 	"azts.internal/portal/session"
 	"azts.internal/portal/templates"
@@ -16,6 +19,8 @@ import (
 var (
 	errNotOwnGrant = apperr.New(apperr.Forbidden, "not_own_consent", "This consent is not yours, so nothing was changed.").
 			WithNext(apperr.MenderAdmin, "What was allowed for everybody, or by somebody else, an administrator can withdraw.")
+	errPerhapsGivenBack = apperr.New(apperr.BadGateway, "give_back_unknown", "Microsoft Graph failed in the middle, and what became of the consent cannot be read: it may have been given back.").
+				WithNext(apperr.MenderPerson, "Open the page about your access in a minute, and see whether it is still there.").WithRetry()
 	errNoGrant = apperr.New(apperr.Invalid, "consent_unnamed", "The address does not say which consent is meant.").
 			WithNext(apperr.MenderPerson, "Choose one on the page about your access.")
 )
@@ -95,6 +100,12 @@ func (a *myAccess) confirm(ctx context.Context, w http.ResponseWriter, r *http.R
 		page.App = "This portal"
 	}
 	resource, _ := a.catalogue.Find(uri)
+	// The list knows what everybody's consent gives at some APIs only.
+	wide, err := a.graph.TenantGrantsOfClient(ctx, a.broker.SourceOfSession(live.ID), g.ClientID)
+	if err != nil {
+		a.log.InfoContext(ctx, "what an application was granted for everybody cannot be read", "client", g.ClientID, "err", err)
+		page.CoverUnknown, wide = true, append(slices.Clone(l.wide), wide...)
+	}
 	for _, scope := range g.Scopes {
 		one := templates.GiveBackScope{Name: scope, Chosen: slices.Contains(chosen, scope)}
 		if sp := l.apis[g.ResourceID]; sp != nil {
@@ -105,8 +116,8 @@ func (a *myAccess) confirm(ctx context.Context, w http.ResponseWriter, r *http.R
 		if uses := a.usesOf(resource, scope); page.Here && len(uses) > 0 {
 			one.Consequence = "Used here for: " + strings.Join(uses, ", ") + "."
 		}
-		one.Everyone = slices.ContainsFunc(l.wide, func(wide graph.Grant) bool {
-			return wide.ClientID == g.ClientID && wide.ResourceID == g.ResourceID && slices.Contains(wide.Scopes, scope)
+		one.Everyone = slices.ContainsFunc(wide, func(wide graph.Grant) bool {
+			return wide.TenantWide && wide.ClientID == g.ClientID && wide.ResourceID == g.ResourceID && slices.Contains(wide.Scopes, scope)
 		})
 		page.Scopes = append(page.Scopes, one)
 	}
@@ -140,23 +151,70 @@ func (a *myAccess) giveBack(w http.ResponseWriter, r *http.Request, live *sessio
 		return a.confirm(ctx, w, r, live, http.StatusBadRequest, g, templates.GiveBackPage{Error: "Nothing is chosen. Choose what to give back."}, nil)
 	}
 	source := a.broker.SourceOfSession(live.ID)
-	if len(stays) == 0 {
-		err = a.graph.DeleteGrant(ctx, source, g.ID)
-	} else {
-		err = a.graph.NarrowGrant(ctx, source, g.ID, stays)
+	// Before the intent is in the audit log: a visit to the tenant is not a change.
+	if _, err := source.Token(ctx, a.graph.GrantScope()); err != nil {
+		return a.cannotGiveBack(w, r, live, err, a.graph.GrantScope())
 	}
+	goes := keep(g.Scopes, func(s string) bool { return slices.Contains(back, s) })
+	_, err = a.requests.Audited(ctx, a.givenBack(ctx, live, g, goes), graph.MayHaveReached, func(ctx context.Context) error {
+		if len(stays) == 0 {
+			return a.graph.DeleteGrant(ctx, source, g.ID)
+		}
+		return a.graph.NarrowGrant(ctx, source, g.ID, stays)
+	})
+	// Also after an error: it may have taken effect.
+	a.forgetRoles(live.ID)
 	if gone := a.gone(w, live, err); gone {
 		return nil
+	}
+	if graph.MayHaveReached(err) {
+		return a.perhapsGivenBack(w, r, live, g, goes, err)
 	}
 	if err != nil {
 		return a.cannotGiveBack(w, r, live, err, a.graph.GrantScope())
 	}
 	a.log.LogAttrs(ctx, slog.LevelInfo, "consent given back", slog.String("person", live.User.ID.String()), slog.String("grant", g.ID),
-		slog.Any("scopes", back), slog.Int("stay", len(stays)))
-	a.forgetRoles(live.ID)
+		slog.Any("scopes", goes), slog.Int("stay", len(stays)))
+	a.tellGivenBack(w)
+	return nil
+}
+
+// givenBack is the entry of the audit log. Names are in it as far as they are
+// known without asking.
+func (a *myAccess) givenBack(ctx context.Context, live *session.Session, g graph.Grant, goes []string) consent.Entry {
+	e := consent.Entry{Actor: live.User.ID, ActorName: live.User.DisplayName(), Action: consent.GiveBack, ClientID: g.ClientID, ResourceID: g.ResourceID,
+		Scope: strings.Join(goes, " "), TargetID: live.User.ObjectID, TargetName: live.User.DisplayName(), Reference: refOf(ctx)}
+	if l, ok := a.lists.get(live.ID); ok {
+		e.ClientName = l.names[g.ClientID].Name
+		_, e.ResourceName = a.apiOf(l, g.ResourceID)
+	}
+	return e
+}
+
+func (a *myAccess) tellGivenBack(w http.ResponseWriter) {
 	a.sessions.AddFlash(w, session.Flash{Good: true, Text: "You gave it back. Tokens that were issued before stay valid until they expire."})
 	redirect(w, templates.AccessURL)
-	return nil
+}
+
+// perhapsGivenBack says what became of a consent when Graph failed in the middle of
+// giving it back. It takes its own time: that of the page may be over.
+func (a *myAccess) perhapsGivenBack(w http.ResponseWriter, r *http.Request, live *session.Session, g graph.Grant, goes []string, failure error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 10*time.Second)
+	defer cancel()
+	now, err := a.ownGrant(ctx, live, g.ID)
+	if gone := a.gone(w, live, err); gone {
+		return nil
+	}
+	if err != nil {
+		return errPerhapsGivenBack.Because(errors.Join(failure, err))
+	}
+	if !slices.ContainsFunc(goes, func(s string) bool { return slices.Contains(now.Scopes, s) }) {
+		a.tellGivenBack(w)
+		return nil
+	}
+	problem := a.problem(ctx, failure, "Nothing seems to have been given back", live)
+	problem.Next, problem.Mender = "Below is how Microsoft Graph lists it now; it can be late by a minute. Try again, or look again later.", menders[apperr.MenderPerson]
+	return a.confirm(ctx, w, r, live, http.StatusBadGateway, now, templates.GiveBackPage{Problem: &problem}, goes)
 }
 
 // cannotGiveBack says why consent cannot be given back here, and where else;

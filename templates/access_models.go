@@ -270,8 +270,10 @@ type GiveBackPage struct {
 	Scopes  []GiveBackScope
 	// Changed says that the consent changed since it was shown.
 	Changed bool
-	Error   string
-	Problem *Problem // it cannot be given back here: why, and where else
+	// CoverUnknown says that the directory did not tell what everybody's consent gives.
+	CoverUnknown bool
+	Error        string
+	Problem      *Problem // it cannot be given back here: why, and where else
 }
 
 // GiveBackScope is one scope of a grant.

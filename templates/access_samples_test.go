@@ -42,6 +42,7 @@ func accessSamples() map[string]templ.Component {
 	giveBack := GiveBackPage{Page: samplePage(GiveBackURL), App: "This portal", Here: true, API: "Microsoft Graph", GrantID: "MHweXZQLb0qcKHHz4IpNFZE7", Shown: "User.Read openid profile",
 		Scopes: []GiveBackScope{{Name: "openid", Title: "Sign you in", Consequence: "Used here for: Signing in."}, {Name: "User.Read", Title: "Read your profile", Chosen: true, Everyone: true}}}
 	changed := giveBack
+	changed.CoverUnknown = true
 	changed.Changed, changed.Error = true, "Nothing is chosen. Choose what to give back."
 	cannot := GiveBackPage{Page: samplePage(GiveBackURL), Problem: &Problem{Tone: ToneWarning, Title: "This portal cannot give it back for you", What: "The directory lets only people with a directory role change consents.",
 		Next: "Open myapps.microsoft.com.", Primary: &Action{Label: "Go to the company sign-in", URL: AccessListURL, Post: true, Fields: []Field{{"api", "grants"}}}}}

@@ -11,7 +11,7 @@ import (
 	"azts.internal/portal/internal/apperr"
 )
 
-// Action is what an administrator did.
+// Action is what an administrator did, or a person with their own consent.
 type Action string
 
 // The actions of the audit log.
@@ -21,6 +21,7 @@ const (
 	WithdrawGrant Action = "withdraw-grant" // a whole delegated grant
 	WithdrawScope Action = "withdraw-scope" // one scope of a delegated grant
 	WithdrawRole  Action = "withdraw-role"  // an app role assignment
+	GiveBack      Action = "give-back"      // scopes of a delegated grant, by the person who gave them
 	Decline       Action = "decline-request"
 	Approve       Action = "approve-request"
 )
