@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"strings"
 )
 
@@ -13,7 +14,14 @@ const (
 	maxChallengeBytes = 32 << 10
 	maxChallenges     = 16
 	maxChallengeParam = 32
+	maxChallengeCode  = 64
+	// maxClaims bounds the claims that are asked for, in bytes: they go into an
+	// address and into a cookie. Entra's take some hundred.
+	maxClaims = 2 << 10
 )
+
+// errClaimsLarge says that a challenge asks for more than can be passed on.
+var errClaimsLarge = errors.New("claims challenge is too large")
 
 // ChallengeError says that the resource wants a token with more claims
 // (entra.md §6): it is found in the error of a call by errors.As.
@@ -140,18 +148,21 @@ func (p *challengeParser) value() string {
 }
 
 // bearerClaims returns the first Bearer challenge that carries readable
-// claims, nil if none does. authorization_uri and resource_id are ignored: the
+// claims, nil if none does; [errClaimsLarge] when they are beyond maxClaims. authorization_uri and resource_id are ignored: the
 // portal knows its tenant and its APIs from its configuration (entra.md §6.1).
-func bearerClaims(values []string) *ChallengeError {
+func bearerClaims(values []string) (*ChallengeError, error) {
 	for _, ch := range ParseChallenges(values) {
 		if ch.Scheme != "bearer" {
 			continue
 		}
 		if claims, ok := decodeClaims(ch.Params["claims"]); ok {
-			return &ChallengeError{Claims: claims, ErrorCode: cut(ch.Params["error"], 64)}
+			if len(claims) > maxClaims {
+				return nil, errClaimsLarge
+			}
+			return &ChallengeError{Claims: claims, ErrorCode: ch.Params["error"]}, nil
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // decodeClaims takes both base64 alphabets, padded or not, and answers with a

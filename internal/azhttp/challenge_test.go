@@ -68,6 +68,30 @@ func TestUnreadableClaimsLeaveAPlain401(t *testing.T) {
 	want(t, err, apperr.Forbidden, "token_refused")
 }
 
+// TestAttackHugeChallenge: claims go into an address and a cookie, so a service
+// must not fill them; its own meaning of a 401 is not told either.
+func TestAttackHugeChallenge(t *testing.T) {
+	claims := func(size int) string {
+		return base64.StdEncoding.EncodeToString([]byte(`{"access_token":{"x":{"value":"` + strings.Repeat("A", size-35) + `"}}}`))
+	}
+	for size, code := range map[int]string{maxClaims: "claims_challenge", maxClaims + 1: "claims_too_large", 20000: "claims_too_large"} {
+		f := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("WWW-Authenticate", `Bearer error="insufficient_claims", claims="`+claims(size)+`"`)
+			w.WriteHeader(401)
+		}, func(c *Config) {
+			c.Explain = func(*CallError) *apperr.Error { return apperr.New(apperr.Forbidden, "own", "Own.") }
+		})
+		_, err := f.get(Repeatable)
+		kind := apperr.BadGateway
+		if code == "claims_challenge" {
+			kind = apperr.Unauthenticated
+		}
+		if want(t, err, kind, code); f.count() != 1 {
+			t.Errorf("%d bytes of claims: the service was asked %d times", size, f.count())
+		}
+	}
+}
+
 func TestParseChallenges(t *testing.T) {
 	cases := map[string][]Challenge{
 		`Basic realm="x\"y"`:                  {{"basic", map[string]string{"realm": `x"y`}}},
@@ -100,7 +124,7 @@ func FuzzParseChallenges(f *testing.F) {
 				t.Errorf("challenge %+v", ch)
 			}
 		}
-		if ch := bearerClaims([]string{a, b}); ch != nil && (!json.Valid([]byte(ch.Claims)) || ch.Claims[0] != '{') {
+		if ch, err := bearerClaims([]string{a, b}); ch != nil && (err != nil || len(ch.Claims) > maxClaims || !json.Valid([]byte(ch.Claims)) || ch.Claims[0] != '{') {
 			t.Errorf("claims %q", ch.Claims)
 		}
 	})

@@ -216,7 +216,7 @@ func (c *Client) do(ctx context.Context, source TokenSource, r Request, u *url.U
 		}
 		if call.Status == http.StatusUnauthorized || call.challenge != nil {
 			source.Invalidate(ctx, c.cfg.Scope, token)
-			if call.challenge != nil || refused != nil {
+			if call.challenge != nil || refused != nil || errors.Is(call.Err, errClaimsLarge) {
 				return nil, c.explain(call)
 			}
 			// RFC 6750 §3.1 invalid_token: another token may do, once.
@@ -270,14 +270,14 @@ func (c *Client) send(ctx context.Context, r Request, u *url.URL, body []byte, t
 		if errors.As(err, &wrapped) {
 			err = wrapped.Err // url.Error repeats the query, where a skip token stands
 		}
-		call.Err, call.Reached = err, connected.Load()
+		call.Err, call.Reached = redactError(err, token), connected.Load()
 		return nil, call
 	}
 	defer res.Body.Close()
 	call.Status = res.StatusCode
-	call.RequestID = requestID(res.Header)
+	call.RequestID = requestID(res.Header, token)
 	if res.StatusCode/100 != 2 {
-		call.refused(res, c.cfg.Now())
+		call.refused(res, token, c.cfg.Now())
 		return nil, call
 	}
 	call.Reached = true

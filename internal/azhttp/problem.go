@@ -87,18 +87,23 @@ func MayHaveReached(err error) bool {
 }
 
 // refused fills in what an answer other than 2xx says.
-func (e *CallError) refused(res *http.Response, now time.Time) {
+func (e *CallError) refused(res *http.Response, token string, now time.Time) {
 	// A 5xx can follow an effect; every other refusal comes before one.
 	e.Reached = res.StatusCode >= 500
 	e.RetryAfter = parseRetryAfter(res.Header.Get("Retry-After"), now)
 	if res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden {
-		e.challenge = bearerClaims(res.Header.Values("WWW-Authenticate"))
+		e.challenge, e.Err = bearerClaims(res.Header.Values("WWW-Authenticate"))
+		if e.challenge != nil {
+			e.challenge.ErrorCode = cut(redact(e.challenge.ErrorCode, token), maxChallengeCode)
+		}
 	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxProblemBody))
-	if err != nil {
-		e.Err = fmt.Errorf("read refusal: %w", err)
+	if err != nil && e.Err == nil {
+		e.Err = fmt.Errorf("read refusal: %w", redactError(err, token))
 	}
-	e.Code, e.Message = readProblem(body)
+	code, message := readProblem(body)
+	// Before they are cut: what is left of a token has to go as well.
+	e.Code, e.Message = cut(redact(code, token), 128), cut(redact(message, token), 1024)
 }
 
 // readProblem finds code and text in the shapes that Azure services use:
@@ -116,7 +121,7 @@ func readProblem(body []byte) (code, message string) {
 	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
 	var asError *json.UnmarshalTypeError // a member of another type leaves the others readable
 	if err := json.Unmarshal(body, &p); err != nil && !errors.As(err, &asError) {
-		return "", cut(strings.TrimSpace(string(body)), 1024) // plain text or HTML, for the log
+		return "", strings.TrimSpace(string(body)) // plain text or HTML, for the log
 	}
 	var inner struct{ Code, Message string }
 	var text string
@@ -126,7 +131,7 @@ func readProblem(body []byte) (code, message string) {
 	case len(p.Error) > 0 && json.Unmarshal(p.Error, &text) == nil:
 		code, message = text, p.ErrorDescription
 	}
-	return cut(first(code, p.Code), 128), cut(first(message, p.Message, p.Detail, p.Title), 1024)
+	return first(code, p.Code), first(message, p.Message, p.Detail, p.Title)
 }
 
 func first(texts ...string) string {
@@ -149,10 +154,10 @@ func cut(s string, limit int) string {
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
-func requestID(h http.Header) string {
+func requestID(h http.Header, token string) string {
 	for _, name := range []string{"X-Ms-Request-Id", "Request-Id", "X-Ms-Correlation-Request-Id"} {
 		if id := h.Get(name); id != "" {
-			return cut(id, 128)
+			return cut(redact(id, token), 128)
 		}
 	}
 	return ""
@@ -161,7 +166,7 @@ func requestID(h http.Header) string {
 // explain turns a failed call into words.
 func (c *Client) explain(call *CallError) error {
 	e := c.general(call)
-	if call.challenge == nil && c.cfg.Explain != nil {
+	if call.challenge == nil && !errors.Is(call.Err, errClaimsLarge) && c.cfg.Explain != nil {
 		if own := c.cfg.Explain(call); own != nil {
 			e = own
 		}
@@ -177,6 +182,9 @@ func (c *Client) general(call *CallError) *apperr.Error {
 	case call.challenge != nil:
 		return apperr.New(apperr.Unauthenticated, "claims_challenge", name+" asks for more proof that it is you.").
 			WithNext(apperr.MenderPerson, "Sign in again to go on.").WithRetry()
+	case errors.Is(call.Err, errClaimsLarge):
+		return apperr.New(apperr.BadGateway, "claims_too_large", name+" asks for more proof that it is you, with a request too large to pass on.").
+			WithNext(apperr.MenderDeveloper, "Tell whoever runs this portal.")
 	case call.Status == 0 && isTimeout(call.Err):
 		return apperr.New(apperr.Timeout, "timeout", name+" did not answer in time.").
 			WithNext(apperr.MenderPerson, later).WithRetry()
