@@ -106,7 +106,16 @@ func (db *DB) DeleteSession(ctx context.Context, id session.ID) (bool, error) {
 		return false, fmt.Errorf("store: deleting a session: %w", err)
 	}
 	db.remembered.forget(id)
+	db.scrubbed(ctx)
 	return n > 0, nil
+}
+
+// scrubbed takes what was just deleted out of the files. That it cannot be done
+// now undoes nothing of the deletion; the clearing of expired rows tries again.
+func (db *DB) scrubbed(ctx context.Context) {
+	if err := db.scrub(ctx); err != nil {
+		db.log.WarnContext(ctx, "what was deleted is in the database's files still", "err", err)
+	}
 }
 
 // DeleteSessionOf implements session.Records.
@@ -117,6 +126,7 @@ func (db *DB) DeleteSessionOf(ctx context.Context, person access.PersonID, id se
 	}
 	if n > 0 {
 		db.remembered.forget(id)
+		db.scrubbed(ctx)
 	}
 	return n > 0, nil
 }
@@ -158,6 +168,9 @@ func (db *DB) deleteSessions(ctx context.Context, where string, args ...any) ([]
 		return nil, fmt.Errorf("store: ending sessions: %w", err)
 	}
 	db.remembered.forget(ids...)
+	if len(ids) > 0 {
+		db.scrubbed(ctx)
+	}
 	return ids, nil
 }
 
@@ -260,5 +273,6 @@ func (db *DB) ClearExpired(ctx context.Context) (int64, error) {
 			}
 		}
 	}
+	db.scrubbed(ctx)
 	return total, nil
 }

@@ -12,8 +12,10 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/pressly/goose/v3"
@@ -34,6 +36,9 @@ type sqliteDB struct {
 	owner       *flock.Flock
 	log         *slog.Logger
 }
+
+// busyTimeout is how long a connection waits for another, in milliseconds.
+const busyTimeout = 5000
 
 // errOwned says that another process has the database open.
 var errOwned = errors.New("another portal uses this SQLite file; several replicas need PostgreSQL")
@@ -76,8 +81,8 @@ func openSQLite(path string, log *slog.Logger) (*sqliteDB, error) {
 		return nil, fmt.Errorf("store: sqlite: %w", cmp.Or(err, errOwned))
 	}
 	dsn := func(extra string) string {
-		u := url.URL{Scheme: "file", Path: path, RawQuery: "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)" +
-			"&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)" + extra}
+		u := url.URL{Scheme: "file", Path: path, RawQuery: "_pragma=busy_timeout(" + strconv.Itoa(busyTimeout) + ")&_pragma=journal_mode(WAL)" +
+			"&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=secure_delete(1)" + extra}
 		return u.String()
 	}
 	write, err := sql.Open("sqlite", dsn("&_txlock=immediate"))
@@ -159,6 +164,30 @@ func (db *sqliteDB) inTx(ctx context.Context, do func(tx) error) error {
 // lock does nothing: a SQLite file belongs to one process, whose callers
 // exclude each other in memory.
 func (db *sqliteDB) lock(context.Context, string) (func(), error) { return func() {}, nil }
+
+// scrubWait is how long erasing waits for readers: the writer waits with it.
+const scrubWait = 50 * time.Millisecond
+
+// scrub takes what was deleted out of the files: secure_delete has overwritten it
+// in the new pages, which go into the file now, and the log with the old ones
+// becomes empty. Where a reader is in the way, the next scrub does it; the
+// clearing of expired rows calls it in any case.
+func (db *sqliteDB) scrub(ctx context.Context) error {
+	conn, err := db.write.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	// The shorter wait must not stay with the connection.
+	defer func() {
+		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "PRAGMA busy_timeout("+strconv.Itoa(busyTimeout)+")")
+	}()
+	if _, err := conn.ExecContext(ctx, "PRAGMA busy_timeout("+strconv.Itoa(int(scrubWait.Milliseconds()))+")"); err != nil {
+		return err
+	}
+	_, err = conn.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	return err
+}
 
 func (db *sqliteDB) ping(ctx context.Context) error {
 	var one int

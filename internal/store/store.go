@@ -56,6 +56,9 @@ type backend interface {
 	migrate(ctx context.Context) error
 	newJobs(config *river.Config) (jobClient, error)
 	ping(ctx context.Context) error
+	// scrub takes what was deleted out of the database's files, as far as that is
+	// ours to do.
+	scrub(ctx context.Context) error
 	close() error
 }
 

@@ -98,6 +98,7 @@ func (db *DB) DeleteToken(ctx context.Context, session entra.SessionID, resource
 	if _, err := db.exec(ctx, "DELETE FROM session_tokens WHERE session_id = $1 AND resource = $2", session[:], resource); err != nil {
 		return fmt.Errorf("store: deleting a token: %w", err)
 	}
+	db.scrubbed(ctx)
 	return nil
 }
 
