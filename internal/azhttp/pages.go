@@ -2,6 +2,7 @@ package azhttp
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -14,6 +15,7 @@ var (
 	ErrForeignLink  = errors.New("nextLink leads to another origin")
 	ErrPageLoop     = errors.New("nextLink repeats an earlier page")
 	ErrTooManyPages = errors.New("more pages than the limit")
+	ErrNoList       = errors.New("an answer without a list")
 )
 
 // Pages reads a list in the form of ARM and Graph: value, and nextLink or
@@ -34,12 +36,19 @@ func Pages[T any](ctx context.Context, c *Client, source TokenSource, first Requ
 				return
 			}
 			var page struct {
-				Value     []T    `json:"value"`
-				NextLink  string `json:"nextLink"`
-				ODataNext string `json:"@odata.nextLink"`
+				Value     []T             `json:"value"`
+				Error     json.RawMessage `json:"error"`
+				NextLink  string          `json:"nextLink"`
+				ODataNext string          `json:"@odata.nextLink"`
 			}
 			if err := res.JSON(&page); err != nil {
 				yield(nil, err)
+				return
+			}
+			// A 200 may hold an error, from whoever stands before the service: not
+			// an empty list, which would pass for a whole one.
+			if page.Value == nil || len(page.Error) > 0 && string(page.Error) != "null" {
+				yield(nil, res.Malformed(ErrNoList))
 				return
 			}
 			if !yield(page.Value, nil) {

@@ -101,3 +101,14 @@ func TestPagesReportsAnErrorInTheMiddle(t *testing.T) {
 		t.Errorf("pages before the error: %v", all)
 	}
 }
+
+// TestPagesKnowsAnErrorFromAnEmptyList: what is no list is none, whatever its status.
+func TestPagesKnowsAnErrorFromAnEmptyList(t *testing.T) {
+	for body, whole := range map[string]bool{`{"value":[]}`: true, `{"value":[],"error":null}`: true, `{}`: false, `{"value":null}`: false,
+		`{"error":{"code":"x"}}`: false, `{"value":[1],"error":{"code":"x"}}`: false} {
+		f := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) })
+		if all, err := collect(f, 10); (err == nil) != whole || !whole && !errors.Is(err, ErrNoList) || len(all) != 0 {
+			t.Errorf("%s: %v, %v", body, all, err)
+		}
+	}
+}

@@ -21,7 +21,8 @@ const (
 	// API does not offer one of the scopes or the role any more.
 	RiskUnused
 	// RiskPublisher: the client is registered in another tenant, which is not
-	// Microsoft's own, and nobody has verified its publisher.
+	// Microsoft's own, or Graph does not say in which ([Row.OwnerUnknown]), and
+	// nobody has verified its publisher.
 	RiskPublisher
 )
 

@@ -28,6 +28,8 @@ type Row struct {
 	ResourceID, ResourceName                     string
 	// TenantWide is a delegated grant for everybody.
 	TenantWide bool
+	// ForUnknown is a delegated grant of a kind that is not known here.
+	ForUnknown bool
 	// The person or group concerned; none for a tenant-wide grant and for a role
 	// that an application holds.
 	PersonID, PersonName, PersonAccount string
@@ -36,6 +38,10 @@ type Row struct {
 	Risk                                Risk
 	// Unused says why the row has [RiskUnused].
 	Unused string
+
+	deadScope bool // Unused speaks of a scope, not of the application
+	// OwnerUnknown says that Graph does not tell where the application is registered.
+	OwnerUnknown bool
 
 	folded string // what a search looks in, in lower case
 	key    string // what the default order sorts by
@@ -46,6 +52,10 @@ type Gap struct {
 	What string // completes "… could not be read"
 	Err  error  // in words for persons
 }
+
+// Application is what a row stands under: the application that may act, or the one
+// in which a person or a group has a role.
+func (r *Row) Application() string { return cmp.Or(r.ClientName, r.ResourceName) }
 
 // View is what is known of all permissions at a moment. It does not change.
 type View struct {
@@ -92,6 +102,8 @@ const (
 	ForTenant = "tenant"
 	ForPerson = "person"
 	ForApp    = "app"
+
+	forUnknown = "unknown" // no filter leaves only these
 )
 
 // Sorts are the columns that rows can be ordered by.
@@ -134,7 +146,7 @@ func (v *View) Select(q Query) []*Row {
 // forRank puts what concerns everybody first.
 func (r *Row) forRank() int {
 	switch r.forWhom() {
-	case ForTenant:
+	case ForTenant, forUnknown:
 		return 0
 	case ForApp:
 		return 1
@@ -146,6 +158,8 @@ func (r *Row) forWhom() string {
 	switch {
 	case r.TenantWide:
 		return ForTenant
+	case r.ForUnknown:
+		return forUnknown
 	case r.PersonID == "":
 		return ForApp
 	}
@@ -180,7 +194,7 @@ func (v *View) Row(kind Kind, id string) *Row {
 func (v *View) OwnGrants(client, resource string) int {
 	n := 0
 	for i := range v.Rows {
-		if r := &v.Rows[i]; r.Kind == Delegated && !r.TenantWide && r.ClientID == client && r.ResourceID == resource {
+		if r := &v.Rows[i]; r.Kind == Delegated && r.PersonID != "" && r.ClientID == client && r.ResourceID == resource {
 			n++
 		}
 	}
@@ -274,6 +288,7 @@ func (j *joiner) client(r *Row, id string) {
 	r.ClientAppID, r.Publisher = p.AppID, cmp.Or(p.VerifiedPublisher, p.PublisherName)
 	if unknownPublisher(p, j.home) {
 		r.Risk |= RiskPublisher
+		r.OwnerUnknown = p.OwnerTenantID == ""
 	}
 }
 
@@ -287,25 +302,37 @@ func (j *joiner) person(r *Row, id, known string) {
 func (j *joiner) grant(g graph.Grant) Row {
 	r := Row{Kind: Delegated, ID: g.ID, ResourceID: g.ResourceID, ResourceName: j.name(g.ResourceID), TenantWide: g.TenantWide, Scopes: g.Scopes}
 	j.client(&r, g.ClientID)
-	if g.TenantWide {
+	switch {
+	case g.TenantWide:
 		r.Risk |= RiskTenant
-	} else {
+	case g.PrincipalID == "":
+		r.ForUnknown = true
+	default:
 		j.person(&r, g.PrincipalID, "")
 	}
-	resource := j.resources[g.ResourceID]
-	for _, scope := range g.Scopes {
-		if WriteLike(scope) {
-			r.Risk |= RiskWrite
-		}
-		if resource == nil {
-			continue
-		}
-		if p := resource.Scope(scope); (p == nil || !p.Enabled) && r.Unused == "" {
-			r.Risk |= RiskUnused
-			r.Unused = "The API does not offer the scope " + scope + " any more."
-		}
+	if slices.ContainsFunc(g.Scopes, WriteLike) {
+		r.Risk |= RiskWrite
+	}
+	if r.Unused == "" {
+		r.markDead(j.resources[g.ResourceID])
 	}
 	return r
+}
+
+// markDead marks a grant of which the API does not offer a scope any more; resource
+// is nil where its scopes are not known.
+func (r *Row) markDead(resource *graph.ServicePrincipal) {
+	r.deadScope, r.Unused, r.Risk = false, "", r.Risk&^RiskUnused
+	if resource == nil {
+		return
+	}
+	for _, scope := range r.Scopes {
+		if p := resource.Scope(scope); p == nil || !p.Enabled {
+			r.Risk |= RiskUnused
+			r.deadScope, r.Unused = true, "The API does not offer the scope "+scope+" any more."
+			return
+		}
+	}
 }
 
 func (j *joiner) assignment(a graph.AppRoleAssignment) Row {
@@ -341,7 +368,7 @@ func (j *joiner) assignment(a graph.AppRoleAssignment) Row {
 func (r *Row) fold(shared map[string]string) {
 	r.folded = strings.ToLower(strings.Join([]string{r.ClientName, r.ClientAppID, r.ResourceName, r.PersonName, r.PersonAccount, r.PersonID,
 		strings.Join(r.Scopes, " "), r.ID}, "\n"))
-	r.key = strings.ToLower(r.ClientName) + "\x00" + strings.ToLower(r.ResourceName) + "\x00" + string(rune('0'+r.forRank())) + strings.ToLower(r.PersonName) +
+	r.key = strings.ToLower(r.Application()) + "\x00" + strings.ToLower(r.ResourceName) + "\x00" + string(rune('0'+r.forRank())) + strings.ToLower(r.PersonName) +
 		"\x00" + r.PersonAccount + "\x00" + r.ID
 	for _, text := range []*string{&r.Unused, &r.ClientID, &r.ResourceID} {
 		if known, ok := shared[*text]; ok {
@@ -375,6 +402,16 @@ func (v *View) Without(kind Kind, id string) *View {
 	return &c
 }
 
+// resource returns an API whose scopes are known, else nil.
+func (v *View) resource(id string) *graph.ServicePrincipal {
+	for _, p := range []*graph.ServicePrincipal{v.Portal, v.API} {
+		if p != nil && p.ID == id {
+			return p
+		}
+	}
+	return nil
+}
+
 // WithScopes returns the view with other scopes of a grant: it was narrowed a
 // moment ago. Its marks stay those of what is left.
 func (v *View) WithScopes(id string, scopes []string) *View {
@@ -385,6 +422,9 @@ func (v *View) WithScopes(id string, scopes []string) *View {
 			r.Scopes = scopes
 			if r.Risk &^= RiskWrite; slices.ContainsFunc(scopes, WriteLike) {
 				r.Risk |= RiskWrite
+			}
+			if r.deadScope {
+				r.markDead(v.resource(r.ResourceID))
 			}
 			r.fold(map[string]string{})
 		}

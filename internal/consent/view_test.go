@@ -123,8 +123,8 @@ func TestSelecting(t *testing.T) {
 		q    Query
 		want string
 	}{
-		"all":                      {Query{}, "a2 a4 g6 g5 g4 g1 a1 a3 g2 g3"},
-		"backwards":                {Query{Desc: true}, "g3 g2 a3 a1 g1 g4 g5 g6 a4 a2"},
+		"all":                      {Query{}, "g6 a2 a4 g5 g4 g1 a1 a3 g2 g3"},
+		"backwards":                {Query{Desc: true}, "g3 g2 a3 a1 g1 g4 g5 a4 a2 g6"},
 		"by client and person":     {Query{Text: "LEDGER dana"}, "g2"},
 		"by account":               {Query{Text: "ada@contoso.com"}, "a2 g5 g4"},
 		"by scope":                 {Query{Text: "scan.request"}, "a1"},
@@ -149,7 +149,7 @@ func TestSelecting(t *testing.T) {
 		}
 	}
 	// The view is shared: no order may stay behind.
-	if v.Rows[0].ID != "a2" || len(v.Clients) != 5 || len(v.APIs) != 2 {
+	if v.Rows[0].ID != "g6" || len(v.Clients) != 5 || len(v.APIs) != 2 {
 		t.Errorf("%s first, %d clients, %d APIs", v.Rows[0].ID, len(v.Clients), len(v.APIs))
 	}
 }
@@ -236,5 +236,38 @@ func TestReadingSaysWhatIsMissing(t *testing.T) {
 				t.Errorf("%d rows, gaps %q", len(v.Rows), gaps)
 			}
 		})
+	}
+}
+
+// TestMarksAfterAScopeWasWithdrawn: without the scope that the API does not offer
+// any more the grant is not unused.
+func TestMarksAfterAScopeWasWithdrawn(t *testing.T) {
+	v := join(world(), home, noon)
+	if r := v.WithScopes("g3", []string{"user_impersonation"}).Row(Delegated, "g3"); r.Unused != "" || r.Risk.Has(RiskUnused) {
+		t.Errorf("the live scope is left, and the row is %+v", r)
+	}
+	if r := v.WithScopes("g3", []string{"Gone.Write"}).Row(Delegated, "g3"); !r.Risk.Has(RiskUnused) || !strings.Contains(r.Unused, "Gone.Write") {
+		t.Errorf("the dead scope is left, and the row is %+v", r)
+	}
+	if r := v.WithScopes("g5", []string{"user_impersonation"}).Row(Delegated, "g5"); !r.Risk.Has(RiskUnused) {
+		t.Error("a disabled application is not unused any more")
+	}
+}
+
+// TestForWhomIsNotKnown: a grant of an unknown kind is nobody's, and an application
+// without an owner is not said to be somebody else's.
+func TestForWhomIsNotKnown(t *testing.T) {
+	in := world()
+	in.grants = []graph.Grant{{ID: "u", ClientID: id(1), ResourceID: azts, ForUnknown: true, Scopes: []string{"user_impersonation"}}}
+	in.names[id(1)].Principal.OwnerTenantID = ""
+	v := join(in, home, noon)
+	r := v.Row(Delegated, "u")
+	if !r.ForUnknown || r.PersonName != "" || r.PersonID != "" || r.Risk.Has(RiskTenant) || !r.OwnerUnknown {
+		t.Errorf("%+v", r)
+	}
+	for _, whom := range []string{ForTenant, ForPerson, ForApp} {
+		if slices.ContainsFunc(v.Select(Query{For: whom}), func(r *Row) bool { return r.ID == "u" }) {
+			t.Errorf("it is among those for %s", whom)
+		}
 	}
 }

@@ -170,8 +170,8 @@ func one[T any](ctx context.Context, c *azhttp.Client, source TokenSource, r azh
 	return v, nil
 }
 
-// list reads a list to its end, leaving out what decode refuses. With an error
-// it returns what arrived before.
+// list reads a list to its end. With an error it returns what arrived before, or
+// what could be read.
 func list[T any](ctx context.Context, c *azhttp.Client, source TokenSource, r azhttp.Request, decode func(json.RawMessage) (T, bool)) ([]T, error) {
 	if r.Query == nil {
 		r.Query = url.Values{}
@@ -180,11 +180,18 @@ func list[T any](ctx context.Context, c *azhttp.Client, source TokenSource, r az
 	return gather(azhttp.Pages[json.RawMessage](ctx, c, source, r, maxPages), decode)
 }
 
-var errTooMany = apperr.New(apperr.TooLarge, "graph_too_many", "Microsoft Graph has more of these than this portal lists.").
-	WithNext(apperr.MenderDeveloper, "Tell whoever runs this portal.")
+var (
+	errTooMany = apperr.New(apperr.TooLarge, "graph_too_many", "Microsoft Graph has more of these than this portal lists.").
+			WithNext(apperr.MenderDeveloper, "Tell whoever runs this portal.")
+	errUnreadable = apperr.New(apperr.BadGateway, "graph_entries_unreadable", "Microsoft Graph gave entries that cannot be read.").
+			WithNext(apperr.MenderDeveloper, "Tell whoever runs this portal, with the reference below.")
+)
 
+// gather puts the pages together. An entry that decode refuses is left out, and
+// the error at the end says so: a list without it is not whole.
 func gather[T any](pages iter.Seq2[[]json.RawMessage, error], decode func(json.RawMessage) (T, bool)) ([]T, error) {
 	var all []T
+	unreadable := 0
 	for page, err := range pages {
 		if err != nil {
 			return all, err
@@ -192,6 +199,7 @@ func gather[T any](pages iter.Seq2[[]json.RawMessage, error], decode func(json.R
 		for _, raw := range page {
 			v, ok := decode(raw)
 			if !ok {
+				unreadable++
 				continue
 			}
 			if len(all) >= MaxList {
@@ -199,6 +207,9 @@ func gather[T any](pages iter.Seq2[[]json.RawMessage, error], decode func(json.R
 			}
 			all = append(all, v)
 		}
+	}
+	if unreadable > 0 {
+		return all, errUnreadable.Becausef("%d entries without an id, beside %d", unreadable, len(all))
 	}
 	return all, nil
 }

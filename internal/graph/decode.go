@@ -39,6 +39,7 @@ func text(s string) string {
 		for len(s) > 0 && !utf8.ValidString(s[max(0, len(s)-utf8.UTFMax):]) {
 			s = s[:len(s)-1]
 		}
+		s = strings.Clone(s) // else the whole text lives as long as its beginning
 	}
 	return strings.TrimSpace(s)
 }

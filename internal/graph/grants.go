@@ -27,7 +27,10 @@ type Grant struct {
 	ClientID   string // object id of the client's service principal
 	ResourceID string // object id of the API's service principal
 	TenantWide bool   // for everybody (AllPrincipals)
-	// PrincipalID is the object id of the person; "" for a tenant-wide grant.
+	// ForUnknown says that Graph names no kind of consent that is known here, or a
+	// person without an id: it may be for everybody.
+	ForUnknown bool
+	// PrincipalID is the object id of the person; "" for a grant that is not for one.
 	PrincipalID string
 	Scopes      []string // values as they stand in scp; none twice
 }
@@ -38,10 +41,11 @@ func decodeGrant(raw json.RawMessage) (Grant, bool) {
 		return Grant{}, false
 	}
 	g := Grant{ID: opaque(w.ID), ClientID: guid(w.ClientID), ResourceID: guid(w.ResourceID), TenantWide: w.ConsentType == allPrincipals}
-	if !g.TenantWide {
-		// A type that is not known yet must never be taken for everybody's.
+	if w.ConsentType == principal {
 		g.PrincipalID = guid(w.PrincipalID)
 	}
+	// What is not known must pass neither for everybody's nor for one person's.
+	g.ForUnknown = !g.TenantWide && g.PrincipalID == ""
 	for _, scope := range strings.Fields(w.Scope) {
 		if scope = text(scope); scope != "" && !slices.Contains(g.Scopes, scope) && len(g.Scopes) < maxMembers {
 			g.Scopes = append(g.Scopes, scope)

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 
+	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/azhttp"
 )
 
@@ -43,6 +44,9 @@ func (c *Client) MemberObjects(ctx context.Context, source TokenSource) ([]strin
 	var answer struct{ Value []json.RawMessage }
 	if err := res.JSON(&answer); err != nil {
 		return nil, err
+	}
+	if answer.Value == nil {
+		return nil, res.Malformed(azhttp.ErrNoList)
 	}
 	var ids []string
 	for _, raw := range answer.Value {
@@ -92,6 +96,7 @@ func (c *Client) Names(ctx context.Context, source TokenSource, ids []string) (m
 	names := make(map[string]Object, len(ids))
 	asked := make(map[string]bool, len(ids))
 	var wanted []string
+	var unreadable error
 	for _, id := range ids {
 		if id = guid(id); id != "" && !asked[id] && len(wanted) < MaxList {
 			asked[id] = true
@@ -109,9 +114,13 @@ func (c *Client) Names(ctx context.Context, source TokenSource, ids []string) (m
 				names[o.ID] = o
 			}
 		}
+		if apperr.HasCode(err, errUnreadable.Code) {
+			unreadable = err // the other names can be had
+			continue
+		}
 		if err != nil {
 			return names, err
 		}
 	}
-	return names, nil
+	return names, unreadable
 }
