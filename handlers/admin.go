@@ -264,8 +264,8 @@ func (a *admin) list(w http.ResponseWriter, r *http.Request, live *session.Sessi
 func (a *admin) fill(page *templates.ConsentPage, view *consent.View, wanted consent.Query) {
 	rows := view.Select(wanted)
 	page.AsOf, page.All, page.Partial = view.AsOf, len(view.Rows), !view.Whole()
-	page.Clients = choices("Every application", view.Clients)
-	page.APIs = choices("Every API", view.APIs)
+	page.Clients = choices("Every application", view.Clients, page.Query.Client)
+	page.APIs = choices("Every API", view.APIs, page.Query.Resource)
 	address := func(n int) string {
 		q := page.Query
 		q.Page = n
@@ -283,17 +283,27 @@ func (a *admin) fill(page *templates.ConsentPage, view *consent.View, wanted con
 	}
 }
 
-func choices(all string, list []consent.Choice) []templates.Choice {
+// maxChoices bounds the values of one filter: a menu of more is no help.
+const maxChoices = 500
+
+// choices makes the values of a filter. Where there are too many, its first says
+// so, and the chosen one is among them all the same.
+func choices(all string, list []consent.Choice, chosen string) []templates.Choice {
+	if len(list) > maxChoices {
+		all = fmt.Sprintf("%s (%d of %d here, search for the others)", all, maxChoices, len(list))
+	}
 	out := []templates.Choice{{Value: "", Label: all}}
-	for _, c := range list[:min(len(list), 500)] {
-		out = append(out, templates.Choice{Value: c.ID, Label: c.Name})
+	for i, c := range list {
+		if i < maxChoices || c.ID == chosen {
+			out = append(out, templates.Choice{Value: c.ID, Label: c.Name})
+		}
 	}
 	return out
 }
 
 func consentRow(r *consent.Row) templates.ConsentRow {
 	row := templates.ConsentRow{Role: r.Kind == consent.Role, Client: r.ClientName, ClientID: r.ClientAppID, Publisher: r.Publisher, API: r.ResourceName,
-		Tenant: r.TenantWide, Person: r.PersonName, Account: r.PersonAccount, PersonID: r.PersonID, Since: r.Since, ID: r.ID}
+		Tenant: r.TenantWide, Unknown: r.ForUnknown, Person: r.PersonName, Account: r.PersonAccount, PersonID: r.PersonID, Since: r.Since, ID: r.ID}
 	for _, one := range risks {
 		if r.Risk.Has(one.risk) {
 			row.Risks = append(row.Risks, templates.Risk{Label: one.label, Why: why(one.risk, r)})
@@ -322,6 +332,9 @@ func why(risk consent.Risk, r *consent.Row) string {
 		return "By its name the permission writes, or reaches everything: " + strings.Join(slices.DeleteFunc(slices.Clone(r.Scopes), func(s string) bool { return !consent.WriteLike(s) }), ", ") + "."
 	case consent.RiskUnused:
 		return r.Unused
+	}
+	if r.OwnerUnknown {
+		return "Microsoft Graph does not say in which organization the application is registered, and Microsoft has verified nobody behind it."
 	}
 	return "The application is registered in another organization, and Microsoft has verified nobody behind it."
 }
@@ -424,6 +437,8 @@ func consentCells(r *consent.Row) []string {
 	switch {
 	case r.TenantWide:
 		whom = "Everybody"
+	case r.ForUnknown:
+		whom = "Not known"
 	case r.PersonID == "":
 		whom = "The application itself"
 	}
@@ -436,6 +451,6 @@ func consentCells(r *consent.Row) []string {
 	if !r.Since.IsZero() {
 		since = r.Since.UTC().Format("2006-01-02T15:04:05Z")
 	}
-	return []string{kind, r.ClientName, r.ClientAppID, r.Publisher, whom, r.PersonAccount, r.PersonID, r.ResourceName, strings.Join(r.Scopes, " "),
+	return []string{kind, r.Application(), r.ClientAppID, r.Publisher, whom, r.PersonAccount, r.PersonID, r.ResourceName, strings.Join(r.Scopes, " "),
 		strings.Join(marks, ", "), r.Unused, since, r.ID}
 }

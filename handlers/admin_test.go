@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"encoding/csv"
+	"fmt"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -71,5 +72,40 @@ func TestTheRequestOfAVisitIsFound(t *testing.T) {
 		if got := requestOf(address); got != want {
 			t.Errorf("requestOf(%s) = %q", address, got)
 		}
+	}
+}
+
+// TestNamesCanBeTyped: what a person reads, or an id, confirms; nothing else does.
+func TestNamesCanBeTyped(t *testing.T) {
+	const app = "5d1e7c30-0b94-4a6f-9c28-71f3e08a4d15"
+	for _, name := range []string{"Ledger Exporter", "Ledger  Exporter", "Ledger\u200b Exporter", "Ledger\u00a0Exporter", "Led\u00adger Exporter", " Ledger Exporter\u2060"} {
+		w := &withdrawal{kind: consent.Delegated, tenantWide: true, client: name, clientApp: app}
+		for typed, want := range map[string]bool{"Ledger Exporter": true, "  Ledger   Exporter ": true, name: true, app: true, strings.ToUpper(app): true,
+			"": false, "ledger exporter": false, "Ledger": false, "LedgerExporter": false, "5d1e7c30": false} {
+			if w.confirmed(typed) != want {
+				t.Errorf("%q typed for %q: %v", typed, name, !want)
+			}
+		}
+		if w.expected() != "Ledger Exporter" {
+			t.Errorf("%q is shown as %q", name, w.expected())
+		}
+	}
+	if w := (&withdrawal{kind: consent.Delegated, tenantWide: true, client: "\u200b", clientApp: app}); w.expected() != app || w.confirmed("") {
+		t.Errorf("a name that cannot be seen: %q", w.expected())
+	}
+	if w := (&withdrawal{kind: consent.Delegated}); !w.confirmed("") {
+		t.Error("one person's grant asks for a name")
+	}
+}
+
+func TestAFilterOfManyValues(t *testing.T) {
+	list := make([]consent.Choice, maxChoices+30)
+	for i := range list {
+		list[i] = consent.Choice{ID: fmt.Sprint(i), Name: fmt.Sprint("n", i)}
+	}
+	last := list[len(list)-1]
+	out := choices("Every application", list, last.ID)
+	if len(out) != maxChoices+2 || out[len(out)-1].Value != last.ID || !strings.Contains(out[0].Label, "500 of 530") {
+		t.Errorf("%d values, the first %+v, the last %+v", len(out), out[0], out[len(out)-1])
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/consent"
@@ -76,12 +77,15 @@ func (a *admin) grantWithdrawal(ctx context.Context, r *http.Request, live *sess
 	}
 	called := func(id string) string { return cmp.Or(names[id].Name, id) }
 	w := &withdrawal{kind: consent.Delegated, id: g.ID, seen: fingerprint(g.Scopes), permission: allowGrants, scope: a.graph.GrantScope(),
-		tenantWide: g.TenantWide, go_: g.Scopes, client: called(g.ClientID), clientID: g.ClientID, api: called(g.ResourceID), apiID: g.ResourceID,
+		tenantWide: g.TenantWide || g.ForUnknown, go_: g.Scopes, client: called(g.ClientID), clientID: g.ClientID, api: called(g.ResourceID), apiID: g.ResourceID,
 		action: consent.WithdrawGrant, whom: "Everybody in your organization"}
 	if p := names[g.ClientID].Principal; p != nil {
 		w.clientApp = p.AppID
 	}
-	if !g.TenantWide {
+	switch {
+	case g.ForUnknown:
+		w.whom = "Not known"
+	case !g.TenantWide:
 		w.whom, w.whomID = called(g.PrincipalID), g.PrincipalID
 	}
 	if one != "" && len(g.Scopes) > 1 {
@@ -107,26 +111,25 @@ func (a *admin) grantWithdrawal(ctx context.Context, r *http.Request, live *sess
 }
 
 // grantConsequences says who is hit and what happens (entra.md §7.6).
-func (a *admin) grantConsequences(_ context.Context, live *session.Session, w *withdrawal, g graph.Grant) {
-	known := a.views.known(live.User.ID)
-	if g.TenantWide {
+func (a *admin) grantConsequences(ctx context.Context, live *session.Session, w *withdrawal, g graph.Grant) {
+	switch {
+	case g.ForUnknown:
+		w.hit = append(w.hit, "Whoever uses "+w.client+" with "+w.api+": Microsoft Graph calls this a kind of consent that this portal does not know, so it may be everybody.")
+	case g.TenantWide:
 		w.hit = append(w.hit, "Everybody in your organization who uses "+w.client+" with "+w.api+".")
-		if known != nil {
+		if known := a.views.known(live.User.ID); known != nil {
+			as := " (in the list of " + known.AsOf.UTC().Format("15:04 UTC") + ")."
 			switch n := known.OwnGrants(g.ClientID, g.ResourceID); {
 			case n == 1:
-				w.consequences = append(w.consequences, "One person agreed for themselves as well and keeps that.")
+				w.consequences = append(w.consequences, "One person agreed for themselves as well and keeps that"+as)
 			case n > 1:
-				w.consequences = append(w.consequences, strconv.Itoa(n)+" people agreed for themselves as well and keep that.")
+				w.consequences = append(w.consequences, strconv.Itoa(n)+" people agreed for themselves as well and keep that"+as)
 			}
 		}
 		w.consequences = append(w.consequences, "Microsoft Graph does not tell how many people use the application.")
-	} else {
+	default:
 		w.hit = append(w.hit, w.whom+", and nobody else.")
-		if known != nil && slices.ContainsFunc(known.Rows, func(r consent.Row) bool {
-			return r.TenantWide && r.ClientID == g.ClientID && r.ResourceID == g.ResourceID && containsAll(r.Scopes, w.go_)
-		}) {
-			w.consequences = append(w.consequences, "A tenant-wide grant covers the same: for "+w.whom+" nothing changes until that is withdrawn too.")
-		}
+		w.consequences = append(w.consequences, a.covered(ctx, live, w, g)...)
 	}
 	w.consequences = append(w.consequences, "Access tokens that were issued stay valid until they expire: after an hour as a rule, two at most.",
 		"After that "+w.client+" gets no new token for this, and people are asked for consent again where your organization lets them consent.")
@@ -135,8 +138,21 @@ func (a *admin) grantConsequences(_ context.Context, live *session.Session, w *w
 	}
 }
 
-func containsAll(have, want []string) bool {
-	return !slices.ContainsFunc(want, func(s string) bool { return !slices.Contains(have, s) })
+// covered says whether a tenant-wide grant leaves the person what they lose. Graph
+// is asked now: a list from before would promise what was withdrawn meanwhile.
+func (a *admin) covered(ctx context.Context, live *session.Session, w *withdrawal, g graph.Grant) []string {
+	grants, err := a.graph.TenantGrantsOfClient(ctx, a.source(live), g.ClientID)
+	left := slices.DeleteFunc(slices.Clone(w.go_), func(scope string) bool { return grantWith(grants, g.ResourceID, scope) != nil })
+	switch {
+	case len(left) == 0:
+		return []string{"A tenant-wide grant covers the same: for " + w.whom + " nothing changes until that is withdrawn too."}
+	case err != nil:
+		a.log.WarnContext(ctx, "tenant-wide grants cannot be read", "client", g.ClientID, "err", err)
+		return []string{"Whether a tenant-wide grant covers the same cannot be read at the moment."}
+	case len(left) < len(w.go_):
+		return []string{"A tenant-wide grant covers a part: " + w.whom + " loses " + strings.Join(left, ", ") + " alone."}
+	}
+	return nil
 }
 
 // roleWithdrawal reads the app role assignment that a path names.
@@ -247,15 +263,49 @@ func (a *admin) answerWithdraw(ctx context.Context, w http.ResponseWriter, r *ht
 }
 
 // expected is what must be typed before something that hits many is withdrawn, ""
-// for nothing.
+// for nothing. It can be typed: see [typeable].
 func (w *withdrawal) expected() string {
 	switch {
 	case w.tenantWide:
-		return w.client
+		return cmp.Or(typeable(w.client), w.clientApp, w.clientID)
 	case w.kind == consent.Role:
-		return w.whom
+		return cmp.Or(typeable(w.whom), w.whomID)
 	}
 	return ""
+}
+
+// confirmed reports whether what was typed names what is withdrawn: the name, or
+// an id of it for names that cannot be typed.
+func (w *withdrawal) confirmed(typed string) bool {
+	expected := w.expected()
+	if typed = typeable(typed); expected == "" || typed == expected {
+		return true
+	}
+	ids := []string{w.clientApp, w.clientID}
+	if w.kind == consent.Role {
+		ids = []string{w.whomID}
+	}
+	return slices.ContainsFunc(ids, func(id string) bool { return id != "" && strings.EqualFold(typed, id) })
+}
+
+// idKind is what the id is called that may be typed in place of a name.
+func idKind(w *withdrawal) string {
+	if w.kind == consent.Role {
+		return "object id"
+	}
+	return "client id"
+}
+
+// typeable returns a name as a keyboard can write it and a page shows it: without
+// what cannot be seen, with one blank between words.
+func typeable(name string) string {
+	name = strings.Map(func(c rune) rune {
+		if unicode.Is(unicode.Cf, c) {
+			return -1
+		}
+		return c
+	}, name)
+	return strings.Join(strings.Fields(name), " ")
 }
 
 // notWithdrawn answers where there is nothing to withdraw, or Graph does not say.
@@ -295,8 +345,8 @@ func (a *admin) withdraw(read func(context.Context, *http.Request, *session.Sess
 			page.Warnings = append(page.Warnings, p)
 			return a.answerWithdraw(ctx, w, r, live, &page, what, http.StatusConflict)
 		}
-		if expected := what.expected(); expected != "" && strings.TrimSpace(r.PostForm.Get("typed")) != expected {
-			page.Typed, page.TypedError = hint(r.PostForm.Get("typed")), "This is not the name. Type it as it stands above."
+		if !what.confirmed(r.PostForm.Get("typed")) {
+			page.Typed, page.TypedError = hint(r.PostForm.Get("typed")), "This is not the name. Type it as it stands above, or the "+idKind(what)+"."
 			return a.answerWithdraw(ctx, w, r, live, &page, what, http.StatusBadRequest)
 		}
 		// Before the intent is in the log: a visit to the tenant is not a change.

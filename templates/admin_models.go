@@ -43,6 +43,7 @@ type ConsentRow struct {
 	Publisher string
 	API       string
 	Tenant    bool // for everybody
+	Unknown   bool // for whom is not known
 	Person    string
 	Account   string
 	PersonID  string
@@ -75,18 +76,12 @@ func (r *ConsentRow) whom() string {
 	switch {
 	case r.Tenant:
 		return "Everybody"
+	case r.Unknown:
+		return "Not known"
 	case r.Person != "":
 		return r.Person
 	}
 	return "The application itself"
-}
-
-// under is the line below the name: the publisher, or the account of a person.
-func (r *ConsentRow) under() string {
-	if r.Client == "" {
-		return r.Account
-	}
-	return r.Publisher
 }
 
 func (r *ConsentRow) kind() string {
@@ -96,8 +91,17 @@ func (r *ConsentRow) kind() string {
 	return "Delegated"
 }
 
-// actor is what the row is called: the application, or the person with a role.
-func (r *ConsentRow) actor() string {
+// application is what the row stands under: the application that may act, or the
+// one in which a person has a role.
+func (r *ConsentRow) application() string {
+	if r.Client != "" {
+		return r.Client
+	}
+	return r.API
+}
+
+// holder is from whom something is withdrawn.
+func (r *ConsentRow) holder() string {
 	if r.Client != "" {
 		return r.Client
 	}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// rewrite lets the tenant answer and changes the bodies of the answers that match.
+func (w *world) rewrite(match func(*http.Request) bool, change func(string) string) {
+	w.tenant.answerWith(func(rw http.ResponseWriter, r *http.Request) bool {
+		if !match(r) {
+			return false
+		}
+		answer := httptest.NewRecorder()
+		w.tenant.Sandbox.ServeHTTP(answer, r)
+		for name, values := range answer.Header() {
+			if name != "Content-Length" {
+				rw.Header()[name] = values
+			}
+		}
+		rw.WriteHeader(answer.Code)
+		_, _ = io.WriteString(rw, change(answer.Body.String())) // the client sees what is missing
+		return true
+	})
+}
+
+func grantsAsked(r *http.Request) bool {
+	return strings.HasPrefix(r.URL.Path, "/graph/v1.0/oauth2PermissionGrants")
+}
+
+// TestAnErrorIsNoEmptyList: a 200 that holds an error says nothing of what is there.
+func TestAnErrorIsNoEmptyList(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]string{"an error": `{"error":{"code":"x"}}`, "no list": `{}`, "an error beside a list": `{"value":[],"error":{"code":"x"}}`} {
+		w, b := adminWorld(t)
+		w.tenant.answerWith(func(rw http.ResponseWriter, r *http.Request) bool {
+			if grantsAsked(r) {
+				_, _ = io.WriteString(rw, body)
+			}
+			return grantsAsked(r)
+		})
+		if p := b.get("/admin/consent"); !strings.Contains(p.text("main"), "The list is not whole") {
+			t.Errorf("%s: %.300s", name, p.text("main"))
+		}
+		if file := b.get("/admin/consent.csv").header.Get("Content-Disposition"); !strings.Contains(file, "-partial.csv") {
+			t.Errorf("%s: the file is called %s", name, file)
+		}
+		w.stop()
+	}
+}
+
+// TestAnEntryThatIsLost: a list without it does not pass for whole.
+func TestAnEntryThatIsLost(t *testing.T) {
+	t.Parallel()
+	w, b := adminWorld(t)
+	w.rewrite(grantsAsked, func(s string) string { return strings.Replace(s, `"clientId":"`, `"clientId":"x`, 1) })
+	b.get("/admin/consent").has("main", "The list is not whole")
+}
+
+// TestAttackAKindOfConsentThatIsNotKnown: it may be everybody's, so it is called
+// neither a person's nor deleted, and is not withdrawn without its name.
+func TestAttackAKindOfConsentThatIsNotKnown(t *testing.T) {
+	t.Parallel()
+	w, b := adminWorld(t, writeAll)
+	w.rewrite(grantsAsked, func(s string) string {
+		return strings.ReplaceAll(s, `"consentType":"AllPrincipals"`, `"consentType":7`)
+	})
+	row := consentRow(b.get("/admin/consent?q=ledger+exporter"), "Ledger Exporter", "Not known")
+	if strings.Contains(clean(row.Text()), "deleted") || strings.Contains(clean(row.Text()), "The application itself") {
+		t.Errorf("the row is %s", clean(row.Text()))
+	}
+	p := b.get(withdrawLink(row)).want(http.StatusOK, "Withdraw user_impersonation from Ledger Exporter")
+	p.has("main", "it may be everybody")
+	b.submit(p, "form .btn-danger", nil).want(http.StatusBadRequest, "Withdraw user_impersonation from Ledger Exporter")
+	b.submit(p, "form .btn-danger", url.Values{"typed": {"Ledger Exporter"}}).want(http.StatusOK, "Consent").has(".flash, [role=status]", "Withdrawn")
+}
+
+// TestWhatCoversAGrantIsReadNow: with no list in memory, and not from one that is
+// outdated.
+func TestWhatCoversAGrantIsReadNow(t *testing.T) {
+	t.Parallel()
+	w, b := adminWorld(t, writeAll)
+	own := withdrawLink(b.get("/admin/consent?q=ledger+exporter&for=person").sel("table.consent tbody tr:not(.detail)").First())
+	const same = "A tenant-wide grant covers the same"
+	b.signOut()
+	b.signIn(ada) // no list in memory
+	b.get(own).has("main", same)
+	b.get("/admin/consent") // a list in memory
+	w.rewrite(func(r *http.Request) bool { return grantsAsked(r) && strings.Contains(r.URL.RawQuery, "AllPrincipals") },
+		func(string) string { return `{"value":[]}` }) // withdrawn elsewhere
+	if p := b.get(own); strings.Contains(p.text("main"), same) {
+		t.Error("what was withdrawn elsewhere is said to cover it")
+	}
+	w.tenant.answerWith(func(rw http.ResponseWriter, r *http.Request) bool {
+		refused := grantsAsked(r) && strings.Contains(r.URL.RawQuery, "AllPrincipals")
+		if refused {
+			rw.WriteHeader(http.StatusForbidden)
+		}
+		return refused
+	})
+	b.get(own).want(http.StatusOK, "Withdraw user_impersonation from Ledger Exporter").has("main", "Whether a tenant-wide grant covers the same cannot be read")
+}
+
+// TestARoleOfAPersonStandsUnderItsApplication: the person is for whom it is.
+func TestARoleOfAPersonStandsUnderItsApplication(t *testing.T) {
+	t.Parallel()
+	_, b := adminWorld(t)
+	row := consentRow(b.get("/admin/consent?kind=role&q=ada"), "Portal.Admin")
+	if name, whom := clean(row.Find("summary").Text()), clean(row.Find("td.whom").Text()); name != "AzTS Portal" || !strings.Contains(whom, "Ada Lindqvist") || !strings.Contains(whom, ada) {
+		t.Errorf("application %q, for %q", name, whom)
+	}
+}
