@@ -132,8 +132,7 @@ func (a *myAccess) askAdmin(w http.ResponseWriter, r *http.Request, live *sessio
 		form.other, form.askError = r.PostForm.Get("permission"), strings.TrimSpace(e.Message+" "+e.Next)
 		return a.answer(w, r, live, statuses[e.Kind], templates.AccessQuery{}, form)
 	}
-	// Browsers send a line break as two characters and count it as one.
-	asked, err := a.requests.Ask(r.Context(), live.User, scope, strings.ReplaceAll(form.reason, "\r\n", "\n"))
+	asked, err := a.requests.Ask(r.Context(), live.User, scope, form.reason)
 	if e := apperr.From(err); e != nil && e.Kind != apperr.Internal {
 		form.reasonError = strings.TrimSpace(e.Message + " " + e.Next)
 		return a.answer(w, r, live, statuses[e.Kind], templates.AccessQuery{Ask: scope}, form)
@@ -142,7 +141,7 @@ func (a *myAccess) askAdmin(w http.ResponseWriter, r *http.Request, live *sessio
 		return err
 	}
 	text := "An administrator was asked. You see the answer on this page."
-	if asked.Reason != strings.TrimSpace(strings.ReplaceAll(form.reason, "\r\n", "\n")) {
+	if asked.Reason != consent.Clean(form.reason) {
 		text = "You have asked for this before, and the request still waits. Its reason stays as it was."
 	}
 	a.sessions.AddFlash(w, session.Flash{Good: true, Text: text})

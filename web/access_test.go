@@ -288,16 +288,23 @@ func TestAskAnAdministrator(t *testing.T) {
 	// Nothing of what was typed is lost on an error.
 	p = b.submit(p, `#ask-admin button`, url.Values{"reason": {" "}})
 	p.want(http.StatusBadRequest, "Access").has("#reason-error", "The reason is missing")
+	for _, empty := range []string{"...", "\u200b\u200b\u200b"} {
+		p = b.submit(p, `#ask-admin button`, url.Values{"reason": {empty}})
+		p.want(http.StatusBadRequest, "Access").has("#reason-error", "The reason is missing")
+	}
 	long := strings.Repeat("ä", 501)
 	p = b.submit(p, `#ask-admin button`, url.Values{"reason": {long}}).want(http.StatusBadRequest, "Access")
 	if got := p.one("#reason").Text(); got != long {
 		t.Errorf("kept is a reason of %d bytes", len(got))
 	}
-	reason := "I clean up our team's applications.\r\n" + strings.Repeat("ü", 460)
+	reason := "I clean up \u202eour team's applications.\r\n\r\n" + strings.Repeat("ü", 460)
 	p = b.submit(p, `#ask-admin button`, url.Values{"reason": {reason}}).want(http.StatusOK, "Access")
 	p.has(".flash", "An administrator was asked")
 	if row := words(p.one("#requests tbody tr")); !strings.HasPrefix(row, "AppRoleAssignment.ReadWrite.All Microsoft Graph Waiting just now") || !strings.HasSuffix(row, "None yet") {
 		t.Errorf("the request is %q", row)
+	}
+	if strings.Contains(p.body, "\u202e") || !strings.Contains(p.body, "I clean up our team&#39;s applications.\nü") {
+		t.Error("the reason is kept as it was typed")
 	}
 	// Twice is once.
 	p = b.post("/access/requests", url.Values{"permission": {permission}, "reason": {"Please!"}})

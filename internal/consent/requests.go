@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"azts.internal/portal/internal/access"
@@ -19,7 +20,7 @@ const (
 	MaxPending = 20   // requests of one person that wait
 	MaxListed  = 500  // requests in one list
 	MaxReason  = 500  // characters of a reason, and of the sentence of a refusal
-	minReason  = 3    // characters; a blank or a dot is no reason
+	minReason  = 3    // characters, one of them a letter; a dot is no reason
 	maxScope   = 512  // bytes of a scope with its API
 	maxStored  = 1024 // bytes of a name or an account that is stored
 )
@@ -126,12 +127,41 @@ var (
 			WithNext(apperr.MenderPerson, "Choose one scope from the list.")
 )
 
-// sentence checks what a person wrote.
+// Clean returns what a person wrote as others will see it: blanks are folded, lines
+// too, and what nobody sees is gone. A mark that turns the direction of writing
+// could make a sentence read as another one, and empty lines could part it so that
+// its end seems to be somebody else's.
+func Clean(text string) string {
+	var b strings.Builder
+	blank, line := false, false
+	for _, r := range strings.ToValidUTF8(text, "\uFFFD") {
+		switch {
+		case r == '\n' || r == '\r' || r == '\u0085' || r == '\u2028' || r == '\u2029':
+			line = true
+		case unicode.IsSpace(r):
+			blank = true
+		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point):
+		default:
+			switch {
+			case b.Len() == 0:
+			case line:
+				b.WriteByte('\n')
+			case blank:
+				b.WriteByte(' ')
+			}
+			blank, line = false, false
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// sentence checks what a person wrote, and cleans it.
 func sentence(what, text string) (string, error) {
-	text = strings.TrimSpace(strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", ""))
+	text = Clean(text)
 	n := utf8.RuneCountInString(text)
 	switch {
-	case n < minReason:
+	case n < minReason || !strings.ContainsFunc(text, unicode.IsLetter):
 		return "", apperr.New(apperr.Invalid, "sentence_missing", what+" is missing.").
 			WithNext(apperr.MenderPerson, "Write a sentence.")
 	case n > MaxReason:
