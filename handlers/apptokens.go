@@ -29,6 +29,10 @@ const (
 	// enough for mistakes, too few for guessing secrets.
 	appTries   = 20
 	appTriesIn = 10 * time.Minute
+
+	// identityAnswer is how long the page may take to be sent, once the machine's
+	// identity has answered.
+	identityAnswer = 30 * time.Second
 )
 
 // appTokens is the area of tokens for applications: a person brings the
@@ -40,6 +44,7 @@ type appTokens struct {
 	catalogue entra.Catalogue
 	azts      string                 // delegated scope of AzTS by its full name
 	identity  *entra.ManagedIdentity // nil: none
+	closing   <-chan struct{}        // closed when the process wants to end
 	open      entra.Opener
 	tries     *limiter
 }
@@ -302,7 +307,10 @@ func (t *appTokens) ownIdentity(w http.ResponseWriter, r *http.Request, live *se
 	if err != nil {
 		return t.refuse(w, r, live, form, err)
 	}
-	ctx, cancel := timeout(r)
+	ctx, cancel, err := t.identityTime(w, r)
+	if err != nil {
+		return err
+	}
 	defer cancel()
 	set, err := t.identity.Token(ctx, scope)
 	if err != nil {
@@ -314,6 +322,24 @@ func (t *appTokens) ownIdentity(w http.ResponseWriter, r *http.Request, live *se
 		token.TenantID = claims.TenantID
 	}
 	return t.keep(w, r, live, token)
+}
+
+// identityTime gives this one request the minutes that the machine's identity may
+// need while its endpoint is updated. Nobody waits for it when the process ends.
+func (t *appTokens) identityTime(w http.ResponseWriter, r *http.Request) (context.Context, context.CancelFunc, error) {
+	limit := entra.IdentityLimit + identityAnswer
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(limit)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), entra.IdentityLimit)
+	go func() {
+		select {
+		case <-t.closing:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel, nil
 }
 
 // named returns the token that a form is about.

@@ -181,7 +181,7 @@ func New(p Parts) (http.Handler, error) {
 	person("GET /tokens/inspect/keys", look.keys)
 	if p.AzTS != nil {
 		apps := &appTokens{frame: f, provider: p.Provider, broker: p.Broker, catalogue: p.Catalogue, azts: p.SignIn.TokenScopes[0],
-			open: p.OpenCertificate, tries: newLimiter(appTries, appTriesIn, p.Now)}
+			closing: p.Closing, open: p.OpenCertificate, tries: newLimiter(appTries, appTriesIn, p.Now)}
 		person("GET /tokens/app", apps.show)
 		mux.Handle("POST /tokens/app", limitBody(maxAppForm, f.serve(f.signedIn(apps.request))))
 		person("POST /tokens/app/reveal", apps.reveal)

@@ -540,7 +540,7 @@ func machineIdentity(v *AppTokensPage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 53, "</select> <button class=\"btn\">Get the machine's token</button><p class=\"hint\">Azure keeps such a token for up to a day: a right that was given meanwhile shows late.</p></form></section>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 53, "</select> <button class=\"btn\">Get the machine's token</button><p class=\"hint\">Azure keeps such a token for up to a day: a right that was given meanwhile shows late. While the machine's identity is being updated, the answer may take two minutes.</p></form></section>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

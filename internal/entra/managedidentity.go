@@ -36,6 +36,11 @@ var identityRetries = policy.RetryOptions{
 	},
 }
 
+// IdentityLimit is how long [ManagedIdentity.Token] may take: the pauses of the
+// table, at most 128 seconds with their spread, and what is asked between them. An
+// update of the endpoint takes 70 seconds, so that only the last try may succeed.
+const IdentityLimit = 135 * time.Second
+
 // SystemIdentity is the configuration's name of the identity that lives and dies
 // with the machine.
 const SystemIdentity = "system"

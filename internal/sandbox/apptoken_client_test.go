@@ -193,7 +193,7 @@ func TestManagedIdentityRetries(t *testing.T) {
 	}{
 		"at once":                               {"", "", 0, time.Hour, 1, ""},
 		"404 twice":                             {"imds.404", "", 2, time.Hour, 3, ""},
-		"410 for 70 seconds":                    {"imds.410", "", 5, time.Hour, 6, ""},
+		"410 for 70 seconds":                    {"imds.410", "", 5, entra.IdentityLimit, 6, ""},
 		"410 for ever":                          {"imds.410", "", -1, time.Hour, 6, "identity_updating"},
 		"429 once":                              {"imds.429", "", 1, time.Hour, 2, ""},
 		"500 once":                              {"imds.500", "", 1, time.Hour, 2, ""},
