@@ -16,7 +16,7 @@ import (
 func (t *tokens) card(h *entra.HeldToken, live *session.Session, v *view) templates.TokenCard {
 	id := t.cardID(h.Key)
 	c := templates.TokenCard{ID: id, Resource: t.resourceName(resourceOfKey(h.Key)), Scopes: h.Scopes, Account: live.User.Account,
-		Purpose: said(h.Purpose), Issued: h.IssuedAt, Expires: h.ExpiresAt, Verdict: aztsVerdict(h.Value, t.expectation(live))}
+		Purpose: said(h.Purpose), Issued: h.IssuedAt, Expires: h.ExpiresAt, Verdict: aztsVerdict(h.Value, t.expectation())}
 	if len(c.Scopes) == 0 {
 		c.Scopes = h.Asked()
 	}
@@ -30,6 +30,8 @@ func (t *tokens) card(h *entra.HeldToken, live *session.Session, v *view) templa
 			}
 		}
 	}
+	_, _, err := t.catalogue.Ask(resourceOfKey(h.Key), h.Asked(), "")
+	c.Withdrawn = err != nil
 	// Only a token that is AzTS's is ever sent there.
 	if c.Verdict.CanAsk = t.ofAzTS(h.Key); c.Verdict.CanAsk && v.answerOn == id {
 		c.Verdict.Answer = v.answer
@@ -54,9 +56,10 @@ func said(purpose string) string {
 // ofAzTS reports whether the token under a key was asked for at AzTS.
 func (t *tokens) ofAzTS(key string) bool { return resourceOfKey(key) == t.catalogue[0].AppIDURI }
 
-// expectation is what AzTS wants of a token of this person.
-func (t *tokens) expectation(live *session.Session) entra.Expectation {
-	return entra.Expectation{Scope: t.scopes[0], TenantID: live.User.TenantID, ClientID: t.clientID, Resources: t.catalogue, Now: t.now()}
+// expectation is what AzTS wants of a token. Its tenant is the portal's,
+// never the person's own: where several may sign in, the token of each would pass.
+func (t *tokens) expectation() entra.Expectation {
+	return entra.Expectation{Scope: t.scopes[0], TenantID: t.provider.TenantID(), ClientID: t.clientID, Resources: t.catalogue, Now: t.now()}
 }
 
 var checkOutcomes = map[entra.Outcome]templates.CheckOutcome{entra.Pass: templates.CheckPassed, entra.Fail: templates.CheckFailed, entra.Unsure: templates.CheckOpen}
@@ -138,6 +141,10 @@ func (t *tokens) renew(w http.ResponseWriter, r *http.Request, live *session.Ses
 	ask := wish{resource: resourceOfKey(held.Key), chosen: held.Asked(), purpose: held.Purpose, goOn: r.PostForm.Get("go") != ""}
 	if ask.purpose == unsaid {
 		ask.purpose = ""
+	}
+	// What is held may be of an API that was withdrawn since.
+	if _, _, err := t.catalogue.Ask(ask.resource, ask.chosen, ""); err != nil {
+		return t.answer(w, r, live, view{err: err, title: "There is no new token"})
 	}
 	return t.get(w, r, live, errand{wish: ask, scopes: held.Asked(), fresh: true,
 		again: templates.Action{URL: templates.TokenRenewURL, Fields: []templates.Field{{Name: "id", Value: t.cardID(held.Key)}}}})

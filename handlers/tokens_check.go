@@ -78,17 +78,23 @@ func (t *tokens) challenged(w http.ResponseWriter, r *http.Request, live *sessio
 // askAzTS asks AzTS with one token and says what came of it. Its error is a
 // claims challenge, or that of a person who left.
 func (t *tokens) askAzTS(ctx context.Context, live *session.Session, token string) (templates.AzTSAnswer, error) {
-	ids := t.mine.ids(ctx, live, azts.MaxSubscriptions)
+	ids, known := t.mine.ids(ctx, live, azts.MaxSubscriptions)
 	asked := len(ids)
 	if asked == 0 {
 		ids = []string{noSubscription}
 	}
 	found, err := t.azts.Summaries(ctx, oneToken(token), ids, nil)
+	// Who was asked about a subscription that nobody has says nothing of roles.
+	blind := asked == 0 && !known && (err == nil || apperr.HasCode(err, noRole))
 	answer := templates.AzTSAnswer{Tone: templates.ToneSuccess, At: t.now()}
 	var challenge *azts.ChallengeError
 	switch {
 	case errors.As(err, &challenge), err != nil && ctx.Err() != nil:
 		return answer, err
+	case blind:
+		answer.Tone, answer.Title = templates.ToneInfo, "AzTS takes the token"
+		answer.What = "Which subscriptions you have could not be read, so AzTS was asked about none of them."
+		answer.Next = "Ask again later, when Azure answers."
 	case err != nil:
 		e := apperr.From(err)
 		t.log.InfoContext(ctx, "AzTS did not take a token", "code", e.Code, "err", err)
@@ -109,6 +115,10 @@ func (t *tokens) askAzTS(ctx context.Context, live *session.Session, token strin
 	return answer, nil
 }
 
+// noRole is the code with which AzTS refuses somebody who has no role where it was
+// asked about.
+const noRole = "azts_no_role"
+
 // refusalTitle names what AzTS refused.
 func refusalTitle(e *apperr.Error) string {
 	switch e.Code {
@@ -116,7 +126,7 @@ func refusalTitle(e *apperr.Error) string {
 		return "AzTS has its REST API switched off"
 	case "token_refused":
 		return "AzTS does not take the token"
-	case "azts_no_role":
+	case noRole:
 		return "AzTS takes the token, but sees no role of yours"
 	}
 	return "AzTS did not say"
@@ -130,9 +140,9 @@ func plural(n int, noun string) string {
 }
 
 // ids returns the ids of the person's subscriptions, limit at most, as Azure and
-// the recent scans know them. It does not ask AzTS.
-func (s *subscriptions) ids(ctx context.Context, live *session.Session, limit int) []string {
-	var ids []string
+// the recent scans know them, and whether Azure said which they are. It does not
+// ask AzTS.
+func (s *subscriptions) ids(ctx context.Context, live *session.Session, limit int) (ids []string, known bool) {
 	seen := map[string]bool{}
 	add := func(id, _ string) {
 		if !seen[id] && len(ids) < limit {
@@ -140,7 +150,8 @@ func (s *subscriptions) ids(ctx context.Context, live *session.Session, limit in
 			ids = append(ids, id)
 		}
 	}
-	if err := s.azure(ctx, s.broker.SourceOfSession(live.ID), add); err != nil {
+	err := s.azure(ctx, s.broker.SourceOfSession(live.ID), add)
+	if err != nil {
 		s.log.InfoContext(ctx, "Azure did not say which subscriptions to ask AzTS about", "err", err)
 	}
 	for _, one := range s.recent(ctx, live) {
@@ -148,5 +159,5 @@ func (s *subscriptions) ids(ctx context.Context, live *session.Session, limit in
 			add(part.SubscriptionID, "")
 		}
 	}
-	return ids
+	return ids, err == nil
 }

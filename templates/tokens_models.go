@@ -61,6 +61,9 @@ type TokenCard struct {
 	Purpose  string // empty: got for the portal's own pages
 	Issued   time.Time
 	Expires  time.Time
+	// Withdrawn says that there will be no new one: the portal asks for tokens of
+	// this API no more.
+	Withdrawn bool
 	// Revealed is the token itself: only in the answer to /tokens/reveal.
 	Revealed string
 	Claims   ClaimRows // empty: the token cannot be read

@@ -20,3 +20,17 @@ func (p *Provider) Accepts(u access.User) bool {
 	}
 	return u.Issuer == expected
 }
+
+// TenantID returns the one tenant whose people sign in here, in lower case; ""
+// where there are several, or where the provider is not Entra.
+func (p *Provider) TenantID() string {
+	for _, part := range strings.Split(strings.ToLower(p.options.Issuer), "/") {
+		if IsGUID(part) {
+			return part
+		}
+	}
+	if strings.Contains(p.options.Issuer, tenantTemplate) && len(p.options.AllowedTenants) == 1 {
+		return strings.ToLower(p.options.AllowedTenants[0])
+	}
+	return ""
+}
