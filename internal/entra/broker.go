@@ -373,8 +373,15 @@ func signInAgain(scopes []string, claims string, cause error) error {
 	return words.Because(&InteractionRequired{Scopes: scopes, Claims: claims, Cause: cause})
 }
 
-// Forget removes the session's token for the scopes. The refresh token stays.
+// Forget removes the session's token for the scopes. The refresh token stays. It
+// waits for a refresh of the session that is under way, which might bring the
+// token back.
 func (b *Broker) Forget(ctx context.Context, session SessionID, scopes []string) error {
+	release, err := b.lock(ctx, hex.EncodeToString(session[:]))
+	if err != nil {
+		return err
+	}
+	defer release()
 	return b.records.DeleteToken(ctx, session, TokenKey(scopes))
 }
 

@@ -208,3 +208,33 @@ func TestAttackHangingTokenEndpoint(t *testing.T) {
 	}
 	wait.Wait()
 }
+
+// TestForgottenWhileRefreshed: what the person forgot does not come back with the
+// refresh that was under way.
+func TestForgottenWhileRefreshed(t *testing.T) {
+	a := newAuthority(t)
+	r := &rotating{held: make(chan struct{}), asked: make(chan struct{}, 1)}
+	a.answerWith(r.answer)
+	b := brokerOf(t, a)
+	held := r.held
+	refreshed, forgotten := make(chan error, 1), make(chan error, 1)
+	go func() {
+		_, err := b.Token(t.Context(), testSession, Request{Scopes: []string{testScope}})
+		refreshed <- err
+	}()
+	<-r.asked
+	go func() { forgotten <- b.Forget(t.Context(), testSession, []string{testScope}) }()
+	select {
+	case <-forgotten:
+		t.Error("forgetting did not wait for the refresh")
+		forgotten <- nil
+	case <-time.After(50 * time.Millisecond): // as long as it has to be seen not waiting
+	}
+	close(held)
+	if err := errors.Join(<-refreshed, <-forgotten); err != nil {
+		t.Error(err)
+	}
+	if token, err := b.Cached(t.Context(), testSession, []string{testScope}); !errors.Is(err, ErrNoToken) {
+		t.Errorf("after it was forgotten there is %+v, %v", token, err)
+	}
+}
