@@ -95,9 +95,10 @@ var curlBlocks = append([]CommandBlock{{titleToken, `api={api}
 subscription='<subscription id>'
 read -rsp 'Paste the token: ' AZTS_TOKEN && echo`}}, curlCalls...)
 
-var goBlocks = []CommandBlock{{"A program that does all three: AZTS_TOKEN=… go run azts.go <subscription id>", `package main
+var goBlocks = []CommandBlock{{"A program that does all three and asks for the token: go run azts.go <subscription id>", `package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -105,11 +106,14 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 )
 
 const api = {api}
 
-// call posts a body to AzTS with the token in AZTS_TOKEN.
+var token string
+
+// call posts a body to AzTS with the token.
 func call(path string, body, answer any) error {
 	b, err := json.Marshal(body)
 	if err != nil {
@@ -119,7 +123,7 @@ func call(path string, body, answer any) error {
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Authorization", "Bearer "+os.Getenv("AZTS_TOKEN"))
+	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -174,8 +178,15 @@ func run(subscription string) error {
 }
 
 func main() {
-	if len(os.Args) != 2 || os.Getenv("AZTS_TOKEN") == "" {
-		fmt.Fprintln(os.Stderr, "usage: AZTS_TOKEN=… go run azts.go <subscription id>")
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: go run azts.go <subscription id>")
+		os.Exit(2)
+	}
+	// Asked for, so that it is in no command line and in no history.
+	fmt.Fprint(os.Stderr, "Paste the token: ")
+	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
+	if token = strings.TrimSpace(line); token == "" {
+		fmt.Fprintln(os.Stderr, "no token:", err)
 		os.Exit(2)
 	}
 	if err := run(os.Args[1]); err != nil {
