@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"azts.internal/portal/internal/apperr"
@@ -20,6 +21,8 @@ var (
 			WithNext(apperr.MenderPerson, "Choose one of the list, or type its full name.")
 	errOnePermission = apperr.New(apperr.Invalid, "permission_default", "This stands for everything that was allowed before, not for one permission.").
 				WithNext(apperr.MenderPerson, "Name one permission.")
+	errNotOffered = apperr.New(apperr.Invalid, "permission_unknown", "The API has no permission of this name.").
+			WithNext(apperr.MenderPerson, "Check how it is written, or choose one of the list.")
 	errNotAPermission = apperr.New(apperr.Invalid, "permission_incomplete", "This is not the full name of a permission: it begins with the address of its API.").
 				WithNext(apperr.MenderPerson, "Write it like https://graph.microsoft.com/User.Read.")
 )
@@ -67,6 +70,48 @@ func (a *myAccess) described(l *consentList, scope string) *graph.Permission {
 	return nil
 }
 
+// offered refuses a permission that its API is known not to have. What the
+// directory does not tell passes: an administrator or the tenant will see.
+func (a *myAccess) offered(ctx context.Context, live *session.Session, scope string) error {
+	name := entra.ScopeName(scope)
+	_, known := a.catalogue.Describe(scope)
+	if _, openID := openIDTexts[name]; known || openID {
+		return nil
+	}
+	l := a.list(ctx, live)
+	uri := entra.ResourceOf(scope)
+	var api *graph.ServicePrincipal
+	for id, sp := range l.apis {
+		if at, _ := a.apiOf(l, id); strings.EqualFold(at, uri) {
+			api = sp
+		}
+	}
+	if api == nil {
+		var err error
+		if api, err = a.graph.ServicePrincipalByURI(ctx, a.broker.SourceOfSession(live.ID), uri); err != nil {
+			a.log.InfoContext(ctx, "the permissions of an API cannot be read", "api", uri, "err", err)
+			return nil
+		}
+	}
+	// None at all is one that is hidden from this person rather than an API without any.
+	has := slices.ContainsFunc(api.Scopes, func(p graph.Permission) bool { return strings.EqualFold(p.Value, name) })
+	if has || len(api.Scopes) == 0 {
+		return nil
+	}
+	return errNotOffered.Becausef("scope %q of %d permissions", scope, len(api.Scopes))
+}
+
+// asAdmin reports whether to send somebody where only an administrator can agree.
+// Where nobody can say, the tenant will.
+func (a *myAccess) asAdmin(ctx context.Context, live *session.Session) bool {
+	admin, err := a.isAdmin(ctx, live)
+	if err != nil {
+		a.log.InfoContext(ctx, "whether somebody is an admin cannot be read", "person", live.User.ID.String(), "err", err)
+		return a.mayBeAdmin(live)
+	}
+	return admin
+}
+
 // ask is POST /access/scopes: one more permission, by incremental consent.
 func (a *myAccess) ask(w http.ResponseWriter, r *http.Request, live *session.Session) error {
 	if err := r.ParseForm(); err != nil {
@@ -78,16 +123,19 @@ func (a *myAccess) ask(w http.ResponseWriter, r *http.Request, live *session.Ses
 		form.askError = strings.TrimSpace(e.Message + " " + e.Next)
 		return a.answer(w, r, live, statuses[e.Kind], templates.AccessQuery{}, form)
 	}
+	ctx, cancel := timeout(r)
+	defer cancel()
 	scope, err := a.permissionOf(cmp.Or(form.other, form.chosen))
+	if err == nil {
+		err = a.offered(ctx, live, scope)
+	}
 	if err != nil {
 		return again(err)
 	}
-	if a.adminOnly(live, scope) && !a.rules.IsAdmin(live.User) {
+	if a.adminOnly(live, scope) && !a.asAdmin(ctx, live) {
 		redirect(w, templates.AccessQuery{Ask: scope}.URL()+"#ask-admin")
 		return nil
 	}
-	ctx, cancel := timeout(r)
-	defer cancel()
 	_, err = a.broker.Token(ctx, live.ID, entra.Request{Scopes: []string{scope}})
 	var need *entra.InteractionRequired
 	switch {
@@ -126,7 +174,12 @@ func (a *myAccess) askAdmin(w http.ResponseWriter, r *http.Request, live *sessio
 		return formError(err)
 	}
 	form := accessForm{reason: r.PostForm.Get("reason")}
+	ctx, cancel := timeout(r)
+	defer cancel()
 	scope, err := a.permissionOf(r.PostForm.Get("permission"))
+	if err == nil {
+		err = a.offered(ctx, live, scope)
+	}
 	if err != nil {
 		e := apperr.From(err)
 		form.other, form.askError = r.PostForm.Get("permission"), strings.TrimSpace(e.Message+" "+e.Next)

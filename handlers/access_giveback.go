@@ -238,7 +238,7 @@ func (a *myAccess) cannotGiveBack(w http.ResponseWriter, r *http.Request, live *
 		p.Primary = &templates.Action{Label: "Sign in again", URL: templates.LoginOptions{ReturnTo: back, LoginHint: hint(live.User.Account)}.URL()}
 	case needs && need.Claims != "":
 		return a.auth.visitFor(w, r, live, tokenVisit{Scopes: need.Scopes, Claims: need.Claims, ReturnTo: back})
-	case needs && a.rules.IsAdmin(live.User):
+	case needs && a.mayBeAdmin(live):
 		p.What = "Nobody has allowed this portal to change consents (" + strings.Join(need.Scopes, " ") + "). As an administrator you can."
 		p.Next, p.Mender = "Go to the company sign-in and agree; you come back to this page. Or: "+elsewhere, menders[apperr.MenderPerson]
 		p.Primary = &templates.Action{Label: "Go to the company sign-in", URL: templates.AccessListURL, Post: true,
