@@ -241,6 +241,7 @@ func TestOtherApplicationsAreListed(t *testing.T) {
 	if everybodys < 0 || own < everybodys || elsewhere != len(rows)-1 || begins("Payroll") >= 0 {
 		t.Errorf("the other applications are %q", rows)
 	}
+	p.has("#apps", "trusts by itself (pre-authorized), such as Azure CLI")
 	p = b.get(p.sel("#apps tbody tr").Eq(own).Find("a").AttrOr("href", "")).want(http.StatusOK, "Give back consent")
 	p.has("main", "scan-bot may no longer, at AzTS")
 	p = b.submit(p, `form[action="/access/give-back"] button`, url.Values{"scope": {"user_impersonation"}})
