@@ -129,7 +129,7 @@ func (a *myAccess) answer(w http.ResponseWriter, r *http.Request, live *session.
 		page.ListProblem = &p
 	}
 	if l.refused != nil {
-		page.ListNote = a.note(live, l.refused, q, a.mayBeAdmin(live))
+		page.ListNote = a.note(live, l.refused, q)
 	}
 	page.AppsKnown = l.refused == nil && (l.problem == nil || len(l.mine)+len(l.wide) > 0)
 	page.Apps, page.AppsPager = cutBy(a.otherApps(l), rolesPerPage, q.AppsPage, "applications", func(n int) string {
@@ -150,7 +150,7 @@ func (a *myAccess) answer(w http.ResponseWriter, r *http.Request, live *session.
 }
 
 // note says calmly why the directory shows no list, and what can help.
-func (a *myAccess) note(live *session.Session, err error, q templates.AccessQuery, admin bool) *templates.ListNote {
+func (a *myAccess) note(live *session.Session, err error, q templates.AccessQuery) *templates.ListNote {
 	need := needOf(err, a.graph.ReadScope())
 	switch {
 	case need == nil:
@@ -166,7 +166,7 @@ func (a *myAccess) note(live *session.Session, err error, q templates.AccessQuer
 	}
 	note := &templates.ListNote{What: "Nobody has allowed this portal to read the list of consents in your directory. So this is what your tokens prove.",
 		Why: "Reading the list needs the permission Directory.Read.All at Microsoft Graph, to which only an administrator can agree, for everybody. Graph then shows it to people with a directory role. You do not need it to use the portal."}
-	if admin {
+	if a.mayBeAdmin(live) {
 		note.Action = &templates.Action{Label: "Let the portal read the list", URL: templates.AccessListURL, Post: true, Fields: []templates.Field{{Name: "api", Value: "graph"}}}
 	}
 	return note
