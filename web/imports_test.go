@@ -45,7 +45,7 @@ var directions = map[string]rule{
 	"internal/reqlog":          {only: []string{}},
 	"internal/results":         {only: []string{"internal/access", "internal/apperr", "internal/azts", "internal/seal"}},
 	"internal/sandbox":         {only: []string{}},
-	"internal/scan":            {only: []string{"internal/access", "internal/apperr", "internal/azts", "internal/reqlog"}},
+	"internal/scan":            {only: []string{"internal/access", "internal/apperr", "internal/azts", "internal/reqlog", "internal/results"}},
 	"internal/scan/scantest":   {only: []string{"internal/access", "internal/scan"}},
 	"internal/seal":            {only: []string{}},
 	"internal/store":           {only: []string{"internal/access", "internal/apperr", "internal/consent", "internal/entra", "internal/results", "internal/scan", "session"}},

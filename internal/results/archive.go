@@ -157,6 +157,26 @@ func (a *Archive) decode(ctx context.Context, rec *SetRecord, h *head) (*Set, er
 	return s, nil
 }
 
+// Info returns what is known of a person's set without reading its rows. Someone
+// else's is not found.
+func (a *Archive) Info(ctx context.Context, person access.PersonID, scanID string) (Info, error) {
+	if person.IsZero() || scanID == "" {
+		return Info{}, errNoSet
+	}
+	rec, err := a.records.LoadResultSet(ctx, person, scanID)
+	if errors.Is(err, ErrNotFound) {
+		return Info{}, errNoSet
+	}
+	if err != nil {
+		return Info{}, err
+	}
+	h, err := a.openHead(&rec)
+	if err != nil {
+		return Info{}, err
+	}
+	return h.info(&rec), nil
+}
+
 // List returns what is known of a person's newest sets, at most limit and at most
 // [MaxSets], without reading their rows.
 func (a *Archive) List(ctx context.Context, person access.PersonID, limit int) ([]Info, error) {

@@ -56,12 +56,16 @@ func (FollowArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: Queue, MaxAttempts: keepTrying}
 }
 
-// Register adds the worker that follows scans. Call it before the job queue is
+// Register adds the workers that follow scans and read their results. Call it before the job queue is
 // made: no scan can be requested until then.
 func (s *Service) Register(workers *river.Workers) {
 	river.AddWorker(workers, &follower{service: s})
 	if s.schedules != nil {
 		river.AddWorker(workers, &dueWorker{service: s})
+	}
+	if s.results != nil {
+		river.AddWorker(workers, &reader{service: s})
+		river.AddWorker(workers, &expirer{service: s})
 	}
 }
 

@@ -6,7 +6,8 @@ import (
 	"azts.internal/portal/internal/access"
 )
 
-// NeedsToken counts the scans of a person that need a token of theirs to go on:
+// NeedsToken counts the scans of a person that need a token of theirs to go on,
+// or to have their results read:
 // when they sign out everywhere, these wait for them, up to [WaitLimit] after
 // they were asked for, and then fail. 0 when it cannot be found out.
 func (s *Service) NeedsToken(ctx context.Context, person access.PersonID) int {

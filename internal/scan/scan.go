@@ -119,7 +119,8 @@ type Scan struct {
 	ChangedAt   time.Time
 	EndedAt     time.Time // zero until it has ended
 	Problem     Problem
-	Version     int64 // counts the changes, from 1
+	Reading     Reading // of its results, once it has ended
+	Version     int64   // counts the changes, from 1
 }
 
 // Counts returns how many parts are still open, how many completed, and how
@@ -154,17 +155,21 @@ type Records interface {
 	// and counts its version up, if the stored version is still s.Version; else
 	// [ErrConflict].
 	SaveScan(ctx context.Context, s Scan) error
+	// EndScan is SaveScan of a scan that has ended with results, and enqueues the
+	// job that reads them, both or neither.
+	EndScan(ctx context.Context, s Scan, job ReadArgs) error
 	// LoadScan returns the scan or [ErrNotFound].
 	LoadScan(ctx context.Context, id ID) (Scan, error)
 	// ScansOf returns the newest scans of a person, at most limit.
 	ScansOf(ctx context.Context, owner access.PersonID, limit int) ([]Scan, error)
-	// CountOpenScans counts the scans of a person that have not ended, but for
-	// those of schedules.
+	// CountOpenScans counts the scans of a person that have not ended, or whose
+	// results are still to be read, but for those of schedules.
 	CountOpenScans(ctx context.Context, owner access.PersonID) (int, error)
 	// ChangedScans returns the last change of each scan of a person that changed
 	// at or after since, newest first, at most limit.
 	ChangedScans(ctx context.Context, owner access.PersonID, since time.Time, limit int) ([]Event, error)
-	// HurryScans makes the jobs of a person's waiting scans due now.
+	// HurryScans makes the jobs of a person's scans due now that wait for them,
+	// running or being read.
 	HurryScans(ctx context.Context, owner access.PersonID) error
 }
 

@@ -30,14 +30,18 @@ type DueArgs struct{}
 // Kind names the job; it stands in the database and must not change.
 func (DueArgs) Kind() string { return "scan_schedules" }
 
-// Periodic returns the job that runs schedules; none where there are no schedules.
-func (s *Service) Periodic() []*river.PeriodicJob {
-	if s.schedules == nil {
-		return nil
+// Periodic returns the jobs that run schedules and delete old results, where there
+// are any.
+func (s *Service) Periodic() (jobs []*river.PeriodicJob) {
+	if s.results != nil {
+		jobs = append(jobs, expirePeriodic())
 	}
-	return []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(dueEvery), func() (river.JobArgs, *river.InsertOpts) {
+	if s.schedules == nil {
+		return jobs
+	}
+	return append(jobs, river.NewPeriodicJob(river.PeriodicInterval(dueEvery), func() (river.JobArgs, *river.InsertOpts) {
 		return DueArgs{}, &river.InsertOpts{MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByPeriod: dueEvery}}
-	}, &river.PeriodicJobOpts{RunOnStart: true})}
+	}, &river.PeriodicJobOpts{RunOnStart: true}))
 }
 
 type dueWorker struct {

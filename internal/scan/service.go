@@ -11,6 +11,7 @@ import (
 	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/azts"
+	"azts.internal/portal/internal/results"
 )
 
 // Limits. callLimit and saveLimit together stay below requestWindow, so that the
@@ -36,6 +37,9 @@ type Config struct {
 	// Schedules and Delegations are both there or both nil: then nothing is repeated.
 	Schedules   ScheduleRecords
 	Delegations Delegations
+	// Results keeps what scans find, for Retention; nil: then nothing is read.
+	Results   *results.Archive
+	Retention time.Duration
 }
 
 // Service requests and follows scans.
@@ -50,6 +54,8 @@ type Service struct {
 
 	schedules   ScheduleRecords
 	delegations Delegations
+	results     *results.Archive
+	retention   time.Duration
 
 	hub   hub
 	reads batcher
@@ -63,11 +69,14 @@ func New(cfg Config) (*Service, error) {
 	if (cfg.Schedules == nil) != (cfg.Delegations == nil) {
 		return nil, errors.New("scan: schedules need delegations, and the other way round")
 	}
+	if (cfg.Results == nil) != (cfg.Retention <= 0) {
+		return nil, errors.New("scan: results are kept for a time, and the other way round")
+	}
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
 	}
 	s := &Service{records: cfg.Records, azts: cfg.AzTS, tokens: cfg.Tokens, log: cfg.Log, now: cfg.Now, random: cfg.Rand, feed: cfg.Feed,
-		schedules: cfg.Schedules, delegations: cfg.Delegations}
+		schedules: cfg.Schedules, delegations: cfg.Delegations, results: cfg.Results, retention: cfg.Retention}
 	s.reads.call = func(ctx context.Context, source azts.TokenSource, ids []string) ([]azts.Summary, error) {
 		return s.azts.Summaries(ctx, source, ids, nil)
 	}
@@ -162,9 +171,18 @@ func validKey(key string) bool {
 	return len(key) <= maxKey
 }
 
-// save stores a changed scan and tells the subscribers.
+// save stores a changed scan and tells the subscribers. One that has ended with
+// results is stored together with the job that reads them.
 func (s *Service) save(ctx context.Context, scan Scan) (Scan, error) {
-	if err := s.records.SaveScan(ctx, scan); err != nil {
+	var err error
+	if s.results != nil && scan.readable() {
+		now := s.time()
+		scan.Reading = Reading{State: ReadRunning, Since: now, Until: now.Add(TimeLimit)}
+		err = s.records.EndScan(ctx, scan, ReadArgs{Scan: scan.ID})
+	} else {
+		err = s.records.SaveScan(ctx, scan)
+	}
+	if err != nil {
 		return Scan{}, err
 	}
 	scan.Version++

@@ -23,9 +23,9 @@ const (
 	rescueAfter = 40 * time.Second
 	// clearEvery is how often expired rows are cleared.
 	clearEvery = 10 * time.Minute
-	// ownWorkers is how many jobs other than looks at scans run at once.
+	// ownWorkers is how many jobs of no queue of their own run at once.
 	ownWorkers = 8
-	// lookEvery is how often looks that are due are fetched. River's own second
+	// lookEvery is how often jobs of scans that are due are fetched. River's own second
 	// would use up half of what a look may be late.
 	lookEvery = 500 * time.Millisecond
 )
@@ -48,6 +48,7 @@ func (db *DB) NewJobs(workers *river.Workers, looks int, periodic ...*river.Peri
 		Queues: map[string]river.QueueConfig{
 			river.QueueDefault: {MaxWorkers: ownWorkers},
 			scan.Queue:         {MaxWorkers: looks, FetchPollInterval: lookEvery},
+			scan.ReadQueue:     {MaxWorkers: scan.ReadsAtOnce, FetchPollInterval: lookEvery},
 		},
 		Workers:              workers,
 		JobTimeout:           JobTimeout,

@@ -12,14 +12,18 @@ import (
 
 const (
 	scanColumns = "id, authority, subject, idempotency_key, state, requested_at, changed_at, ended_at, problem_code, problem_message, problem_next, problem_reference, problem_claims, version, schedule_id"
+	// readColumns have their defaults in a new scan.
+	readColumns = "read_state, read_since, read_until, read_waits_since, read_ended_at, read_problem_code, read_problem_message, read_problem_next, read_problem_reference, read_problem_claims"
 	partColumns = "scan_id, position, subscription_id, state, scan_request_id, queue_status, message, since, retry_at, completed_at"
 )
 
 func scanScan(r row) (scan.Scan, error) {
 	var s scan.Scan
-	var requested, changed, ended int64
+	var requested, changed, ended, readSince, readUntil, readWaits, readEnded int64
+	p := &s.Reading.Problem
 	err := r.Scan(&s.ID, &s.Owner.Authority, &s.Owner.Subject, &s.Key, &s.State, &requested, &changed, &ended,
-		&s.Problem.Code, &s.Problem.Message, &s.Problem.Next, &s.Problem.Reference, &s.Problem.Claims, &s.Version, &s.Schedule)
+		&s.Problem.Code, &s.Problem.Message, &s.Problem.Next, &s.Problem.Reference, &s.Problem.Claims, &s.Version, &s.Schedule,
+		&s.Reading.State, &readSince, &readUntil, &readWaits, &readEnded, &p.Code, &p.Message, &p.Next, &p.Reference, &p.Claims)
 	if errors.Is(err, ErrNotFound) {
 		return s, scan.ErrNotFound
 	}
@@ -27,6 +31,8 @@ func scanScan(r row) (scan.Scan, error) {
 		return s, fmt.Errorf("store: scan: %w", err)
 	}
 	s.RequestedAt, s.ChangedAt, s.EndedAt = fromMicros(requested), fromMicros(changed), fromMicros(ended)
+	r0 := &s.Reading
+	r0.Since, r0.Until, r0.WaitsSince, r0.EndedAt = fromMicros(readSince), fromMicros(readUntil), fromMicros(readWaits), fromMicros(readEnded)
 	return s, nil
 }
 
@@ -86,27 +92,53 @@ func (db *DB) createScan(ctx context.Context, t tx, s scan.Scan, job scan.Follow
 
 // SaveScan implements scan.Records.
 func (db *DB) SaveScan(ctx context.Context, s scan.Scan) error {
-	err := db.inTx(ctx, func(t tx) error {
-		n, err := t.exec(ctx, `UPDATE scans SET state = $1, changed_at = $2, ended_at = $3, problem_code = $4, problem_message = $5,
-			problem_next = $6, problem_reference = $7, problem_claims = $8, version = version + 1 WHERE id = $9 AND version = $10`,
-			s.State, micros(s.ChangedAt), micros(s.EndedAt), s.Problem.Code, s.Problem.Message, s.Problem.Next, s.Problem.Reference,
-			s.Problem.Claims, s.ID, s.Version)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return scan.ErrConflict
-		}
-		if err := saveParts(ctx, t, s); err != nil {
-			return err
-		}
-		s.Version++
-		return db.tellScan(ctx, t, s)
-	})
+	err := db.inTx(ctx, func(t tx) error { return db.saveScan(ctx, t, s) })
 	if err != nil {
 		return fmt.Errorf("store: saving a scan: %w", err)
 	}
 	return nil
+}
+
+// EndScan implements scan.Records.
+func (db *DB) EndScan(ctx context.Context, s scan.Scan, job scan.ReadArgs) error {
+	err := db.inTx(ctx, func(t tx) error {
+		if err := db.saveScan(ctx, t, s); err != nil {
+			return err
+		}
+		id, err := t.enqueue(ctx, job, nil)
+		if err != nil {
+			return err
+		}
+		_, err = t.exec(ctx, "UPDATE scans SET read_job_id = $1 WHERE id = $2", id, s.ID)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("store: ending a scan: %w", err)
+	}
+	return nil
+}
+
+func (db *DB) saveScan(ctx context.Context, t tx, s scan.Scan) error {
+	r, p := &s.Reading, &s.Reading.Problem
+	n, err := t.exec(ctx, `UPDATE scans SET state = $1, changed_at = $2, ended_at = $3, problem_code = $4, problem_message = $5,
+			problem_next = $6, problem_reference = $7, problem_claims = $8, version = version + 1,
+			read_state = $9, read_since = $10, read_until = $11, read_waits_since = $12, read_ended_at = $13, read_problem_code = $14,
+			read_problem_message = $15, read_problem_next = $16, read_problem_reference = $17, read_problem_claims = $18
+			WHERE id = $19 AND version = $20`,
+		s.State, micros(s.ChangedAt), micros(s.EndedAt), s.Problem.Code, s.Problem.Message, s.Problem.Next, s.Problem.Reference,
+		s.Problem.Claims, r.State, micros(r.Since), micros(r.Until), micros(r.WaitsSince), micros(r.EndedAt), p.Code, p.Message, p.Next, p.Reference, p.Claims,
+		s.ID, s.Version)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return scan.ErrConflict
+	}
+	if err := saveParts(ctx, t, s); err != nil {
+		return err
+	}
+	s.Version++
+	return db.tellScan(ctx, t, s)
 }
 
 func saveParts(ctx context.Context, t tx, s scan.Scan) error {
@@ -129,7 +161,7 @@ func (db *DB) LoadScan(ctx context.Context, id scan.ID) (scan.Scan, error) {
 }
 
 func loadScan(ctx context.Context, c conn, where string, args ...any) (scan.Scan, error) {
-	s, err := scanScan(c.queryRow(ctx, "SELECT "+scanColumns+" FROM scans WHERE "+where, args...))
+	s, err := scanScan(c.queryRow(ctx, "SELECT "+scanColumns+", "+readColumns+" FROM scans WHERE "+where, args...))
 	if err != nil {
 		return scan.Scan{}, err
 	}
@@ -153,7 +185,7 @@ func (db *DB) ScansOf(ctx context.Context, owner access.PersonID, limit int) ([]
 	if err != nil {
 		return nil, err
 	}
-	r, err = db.query(ctx, "SELECT "+scanColumns+newest, owner.Authority, owner.Subject, limit)
+	r, err = db.query(ctx, "SELECT "+scanColumns+", "+readColumns+newest, owner.Authority, owner.Subject, limit)
 	all, err := collect(r, err, scanScan)
 	if err != nil {
 		return nil, err
@@ -187,7 +219,8 @@ func addParts(scans []*scan.Scan, parts []part) {
 
 // CountOpenScans implements scan.Records.
 func (db *DB) CountOpenScans(ctx context.Context, owner access.PersonID) (n int, err error) {
-	err = db.queryRow(ctx, "SELECT count(*) FROM scans WHERE authority = $1 AND subject = $2 AND ended_at = 0 AND schedule_id = ''", owner.Authority, owner.Subject).Scan(&n)
+	err = db.queryRow(ctx, "SELECT count(*) FROM scans WHERE authority = $1 AND subject = $2 AND (ended_at = 0 OR read_state IN ($3, $4)) AND schedule_id = ''",
+		owner.Authority, owner.Subject, scan.ReadRunning, scan.ReadWaiting).Scan(&n)
 	if err != nil {
 		return 0, fmt.Errorf("store: counting scans: %w", err)
 	}
@@ -201,8 +234,9 @@ const maxHurried = 500
 // HurryScans implements scan.Records.
 func (db *DB) HurryScans(ctx context.Context, owner access.PersonID) error {
 	// Read outside the transaction: mostly nothing waits, and writers need not either.
-	r, err := db.query(ctx, "SELECT job_id FROM scans WHERE authority = $1 AND subject = $2 AND ended_at = 0 AND state = $3 AND job_id > 0 "+
-		limitTo(maxHurried), owner.Authority, owner.Subject, scan.Waiting)
+	r, err := db.query(ctx, "SELECT CASE WHEN ended_at = 0 THEN job_id ELSE read_job_id END FROM scans WHERE authority = $1 AND subject = $2 "+
+		"AND (ended_at = 0 AND state = $3 AND job_id > 0 OR read_state = $4 AND read_job_id > 0) "+
+		limitTo(maxHurried), owner.Authority, owner.Subject, scan.Waiting, scan.ReadWaiting)
 	jobs, err := collect(r, err, func(r row) (id int64, err error) { return id, r.Scan(&id) })
 	if err == nil && len(jobs) > 0 {
 		err = db.inTx(ctx, func(t tx) error {

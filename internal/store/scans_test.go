@@ -30,12 +30,20 @@ type idle struct {
 
 func (idle) Work(context.Context, *river.Job[scan.FollowArgs]) error { return nil }
 
+// idleReader is a worker that nothing starts.
+type idleReader struct {
+	river.WorkerDefaults[scan.ReadArgs]
+}
+
+func (idleReader) Work(context.Context, *river.Job[scan.ReadArgs]) error { return nil }
+
 func TestScanRecords(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, databaseURL string) {
 		db := openTest(t, databaseURL)
 		defer db.Close()
 		workers := river.NewWorkers()
 		river.AddWorker(workers, &idle{})
+		river.AddWorker(workers, &idleReader{})
 		if _, err := db.NewJobs(workers, 1); err != nil {
 			t.Fatal(err)
 		}

@@ -22,6 +22,7 @@ type Memory struct {
 	mu        sync.Mutex
 	scans     map[scan.ID]scan.Scan
 	jobs      []scan.FollowArgs
+	reads     []scan.ReadArgs
 	hurried   []access.PersonID
 	schedules map[scan.ID]scan.Schedule
 	// Fail, if set, is asked before each change; its error is the answer.
@@ -80,6 +81,24 @@ func (m *Memory) SaveScan(ctx context.Context, s scan.Scan) error {
 	return nil
 }
 
+// EndScan implements scan.Records.
+func (m *Memory) EndScan(ctx context.Context, s scan.Scan, job scan.ReadArgs) error {
+	err := m.SaveScan(ctx, s)
+	if err == nil {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.reads = append(m.reads, job)
+	}
+	return err
+}
+
+// Reads returns the jobs that read results, enqueued so far.
+func (m *Memory) Reads() []scan.ReadArgs {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.reads)
+}
+
 // LoadScan implements scan.Records.
 func (m *Memory) LoadScan(_ context.Context, id scan.ID) (scan.Scan, error) {
 	m.mu.Lock()
@@ -113,7 +132,7 @@ func (m *Memory) CountOpenScans(_ context.Context, owner access.PersonID) (int, 
 	defer m.mu.Unlock()
 	n := 0
 	for _, s := range m.scans {
-		if s.Owner == owner && !s.State.Ended() && s.Schedule == "" {
+		if s.Owner == owner && s.Schedule == "" && (!s.State.Ended() || s.Reading.State == scan.ReadRunning || s.Reading.State == scan.ReadWaiting) {
 			n++
 		}
 	}
@@ -277,6 +296,38 @@ func Records(t *testing.T, records scan.Records, jobs func() int) {
 		}
 		if n, err := records.CountOpenScans(ctx, ann); err != nil || n != 0 {
 			t.Errorf("CountOpenScans = %d, %v", n, err)
+		}
+	})
+	t.Run("a scan whose results are to be read is stored with the job, and can be hurried", func(t *testing.T) {
+		stranger := access.PersonID{Authority: "t", Subject: "reader"}
+		one := sample(8, stranger, "read")
+		create(t, one)
+		one.State, one.EndedAt = scan.Completed, at
+		one.Reading = scan.Reading{State: scan.ReadRunning, Since: at, Until: at.Add(time.Hour)}
+		if err := records.EndScan(ctx, one, scan.ReadArgs{Scan: one.ID}); err != nil {
+			t.Fatal(err)
+		}
+		if err := records.EndScan(ctx, one, scan.ReadArgs{Scan: one.ID}); !errors.Is(err, scan.ErrConflict) {
+			t.Errorf("ended twice: %v", err)
+		}
+		one.Version = 2
+		same(t, load(t, one.ID), one)
+		one.Reading.State, one.Reading.WaitsSince = scan.ReadWaiting, at.Add(time.Minute)
+		one.Reading.Problem = scan.Problem{Code: "c", Message: "m", Next: "n", Reference: "r", Claims: "{}"}
+		if err := errors.Join(records.SaveScan(ctx, one), records.HurryScans(ctx, stranger)); err != nil {
+			t.Fatal(err)
+		}
+		one.Version = 3
+		same(t, load(t, one.ID), one)
+		if n, err := records.CountOpenScans(ctx, stranger); err != nil || n != 1 {
+			t.Errorf("CountOpenScans = %d, %v while results are to be read", n, err)
+		}
+		one.Reading.State, one.Reading.EndedAt = scan.ReadEnded, at.Add(time.Hour)
+		if err := records.SaveScan(ctx, one); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := records.CountOpenScans(ctx, stranger); err != nil || n != 0 {
+			t.Errorf("CountOpenScans = %d, %v afterwards", n, err)
 		}
 	})
 	t.Run("what changed since is known", func(t *testing.T) {
