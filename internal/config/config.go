@@ -49,6 +49,7 @@ type Config struct {
 	SecretKeys   [][]byte // 32 bytes each, newest first; none in the sandbox: made at the start
 	SessionIdle  time.Duration
 	SessionMax   time.Duration
+	ResultsDays  int // 1 to 365
 	AdminRole    string
 	HelpDeskRole string
 	// AdminDirectoryRoles and AdminGroups are ids in lower case.

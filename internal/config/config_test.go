@@ -68,14 +68,14 @@ func TestNothingConfiguredIsTheSandbox(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !c.Sandbox || c.Addr != "localhost:8080" || c.BaseURL != "http://localhost:8080" || c.SandboxAddr != "127.0.0.1:8081" || c.DatabaseURL != "" ||
-		len(c.SecretKeys) != 0 || c.SessionIdle != time.Hour || c.SessionMax != 12*time.Hour || c.AdminRole != "Portal.Admin" ||
+		len(c.SecretKeys) != 0 || c.SessionIdle != time.Hour || c.SessionMax != 12*time.Hour || c.ResultsDays != 30 || c.AdminRole != "Portal.Admin" ||
 		c.HelpDeskRole != "Portal.HelpDesk" || c.RequireMFA || c.ResponseType != "code id_token" || c.LogFormat != "text" || c.TrustedProxies != nil {
 		t.Errorf("%+v", c)
 	}
 }
 
 func TestTenant(t *testing.T) {
-	env := with(tenantEnv(), "PORTAL_CLOUD", "usgov", "PORTAL_RESPONSE_TYPE", " id_token  code ", "PORTAL_SESSION_IDLE", "30m", "PORTAL_SESSION_MAX", "8h",
+	env := with(tenantEnv(), "PORTAL_CLOUD", "usgov", "PORTAL_RESPONSE_TYPE", " id_token  code ", "PORTAL_SESSION_IDLE", "30m", "PORTAL_SESSION_MAX", "8h", "PORTAL_RESULTS_DAYS", "365",
 		"PORTAL_REQUIRE_MFA", "true", "PORTAL_TRUSTED_PROXIES", "127.0.0.1, fd00::1/8\n10.1.2.3/8", "PORTAL_LOG_FORMAT", "json",
 		"PORTAL_DATABASE_URL", "postgres://portal:p@db/portal", "PORTAL_ADDR", ":8080")
 	c, err := load(env)
@@ -83,7 +83,7 @@ func TestTenant(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("10.0.0.0/8")}
-	if c.Sandbox || c.Cloud != "usgov" || c.ResponseType != "code id_token" || c.SessionIdle != 30*time.Minute || c.SessionMax != 8*time.Hour || !c.RequireMFA ||
+	if c.Sandbox || c.Cloud != "usgov" || c.ResponseType != "code id_token" || c.SessionIdle != 30*time.Minute || c.SessionMax != 8*time.Hour || c.ResultsDays != 365 || !c.RequireMFA ||
 		!slices.Equal(c.TrustedProxies, want) || c.LogFormat != "json" || c.DatabaseURL != env["PORTAL_DATABASE_URL"] ||
 		c.AzTSURL != "https://azts.contoso.com" || c.ClientSecret != "the~secret" || len(c.SecretKeys) != 1 || c.Addr != ":8080" {
 		t.Errorf("%+v", c)

@@ -42,6 +42,11 @@ func (l *loader) keeping(c *Config) {
 	if c.SessionMax < c.SessionIdle {
 		l.wrong("PORTAL_SESSION_MAX", fmt.Sprintf("%v is shorter than PORTAL_SESSION_IDLE, %v", c.SessionMax, c.SessionIdle))
 	}
+	text := l.value("PORTAL_RESULTS_DAYS", "30")
+	var err error
+	if c.ResultsDays, err = strconv.Atoi(text); err != nil || c.ResultsDays < 1 || c.ResultsDays > 365 {
+		l.wrong("PORTAL_RESULTS_DAYS", fmt.Sprintf("%q is not a number of days between 1 and 365", text))
+	}
 }
 
 func (l *loader) people(c *Config) {

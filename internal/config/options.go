@@ -47,6 +47,7 @@ var options = []option{
 	{"PORTAL_HELPDESK_ROLE", plain, "Portal.HelpDesk", "Portal.HelpDesk", "App role of the help desk."},
 	{"PORTAL_REQUIRE_MFA", plain, "false", "true", "A sign-in whose amr lacks mfa is sent back for it once, then refused."},
 	{"PORTAL_TRUSTED_PROXIES", plain, "", "127.0.0.1/32,fd00::/8", "Networks whose X-Forwarded-For is believed, separated by commas."},
+	{"PORTAL_RESULTS_DAYS", plain, "30", "90", "How many days the results of a scan are kept, 1 to 365."},
 	{"PORTAL_LOG_FORMAT", plain, "text", "json", "text or json."},
 	{"PORTAL_SANDBOX_ADDR", plain, "127.0.0.1:8081", "127.0.0.1:8081", "Where the sandbox listens; on loopback only."},
 	{"PORTAL_SANDBOX_SUBSCRIPTIONS", plain, "12", "5000", "How many subscriptions the sandbox has."},
