@@ -28,6 +28,7 @@ func TestBrowserInspector(t *testing.T) {
 	}{
 		{"nothing is sent", inspectWithoutSending},
 		{"the same as the portal", inspectAsThePortalDoes},
+		{"pasted blanks", inspectBlanks},
 		{"keyboard", inspectByKeyboard},
 		{"without scripts", inspectWithoutScripts},
 		{"app token", getAppTokenInBrowser},
@@ -183,6 +184,35 @@ func inspectAsThePortalDoes(t *testing.T, b *chromium.Browser) {
 				}
 			}
 		})
+	}
+}
+
+// inspectBlanks pastes what a careless selection brings along: the page stays
+// alive, and says what is wrong.
+func inspectBlanks(t *testing.T, b *chromium.Browser) {
+	w := consented(t, sandbox.Options{})
+	v := w.visitor(t, b.Profile(t))
+	v.signIn(sandbox.DanaID, "/tokens/inspect", "Token inspector")
+	v.inspectorReady()
+	const most = 1000 // milliseconds; it takes a few hundredths of a second
+	for text, code := range map[string]string{
+		`' '.repeat(1 << 20) + 'x'`:                               "too_large",
+		`'eyJhbGciOiJub25lIn0' + ' '.repeat(1 << 20) + '.e30.'`:   "too_large",
+		`'eyJhbGciOiJub25lIn0' + ' '.repeat(130000) + '.e30.'`:    "sig_none",
+		`'"'.repeat(60000) + 'x' + '"'.repeat(60000) + 'y'`:       "one_part",
+		`'x' + '\u200b'.repeat(40000) + 'y'`:                      "one_part",
+		`'Bearer' + ' '.repeat(60000) + ',;'.repeat(30000) + 'y'`: "one_part",
+	} {
+		took := chromium.Eval[float64](v.Tab, `((el, text) => {
+			el.value = text;
+			const began = performance.now();
+			document.querySelector('[data-decode]').click();
+			return performance.now() - began;
+		})(document.getElementById('inspect-token'), `+text+`)`)
+		if took > most {
+			t.Errorf("%s: the page stands still for %.0f ms", text, took)
+		}
+		v.has("#inspected", entra.InspectWords[code].Title)
 	}
 }
 
