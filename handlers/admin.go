@@ -162,8 +162,11 @@ func (a *admin) trouble(r *http.Request, err error, title string, live *session.
 	if need := needed(err); need != nil {
 		p.Tone = templates.ToneInfo
 		p.Next = "Go to the company sign-in and agree that this portal reads the directory in your name. You come back to this page."
-		if need.Claims != "" {
+		switch {
+		case need.Claims != "":
 			p.Next = "Go to the company sign-in and prove that it is you. You come back to this page."
+		case need.SignInEnded():
+			p.Next = "Go to the company sign-in and sign in again. You come back to this page."
 		}
 		p.Primary = allowAction(allowRead, localPath(r.URL.RequestURI()))
 	} else if apperr.From(err).Retry {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"azts.internal/portal/internal/apperr"
@@ -13,23 +14,54 @@ import (
 	"azts.internal/portal/templates"
 )
 
-// maxDecided is how many decided requests are listed.
-const maxDecided = 50
+// decidedSize is how many decided requests a page shows below those that wait.
+const decidedSize = 50
 
-// requests is GET /admin/requests. It asks nobody but our database.
+// requests is GET /admin/requests[?q=&page=&decided=]. It asks nobody but our
+// database.
 func (a *admin) requests(w http.ResponseWriter, r *http.Request, live *session.Session) error {
+	shown := templates.RequestsQuery{Text: strings.TrimSpace(r.URL.Query().Get("q"))}
+	if len(shown.Text) > maxSearch {
+		shown.Text = strings.ToValidUTF8(shown.Text[:maxSearch], "")
+	}
 	page := templates.RequestsPage{AdminFrame: a.frameOf(w, r, live, "Requests")}
-	waiting, err := a.service.Pending(r.Context(), live.User.ID)
+	var err error
+	shown.Page, page.Waiting, page.WaitingPager, err = a.requestsPart(r, live, "page", consent.RequestQuery{Pending: true, Text: shown.Text, Limit: pageSize},
+		func(n int) string { q := shown; q.Page = n; return q.URL() })
 	if err != nil {
 		return err
 	}
-	decided, err := a.service.Decided(r.Context(), live.User.ID, maxDecided)
+	shown.Decided, page.Decided, page.DecidedPager, err = a.requestsPart(r, live, "decided", consent.RequestQuery{Text: shown.Text, Limit: decidedSize},
+		func(n int) string { q := shown; q.Decided = n; return q.URL() })
 	if err != nil {
 		return err
 	}
-	page.More = len(waiting) >= consent.MaxListed || len(decided) >= maxDecided
-	page.Waiting, page.Decided = shownRequests(waiting), shownRequests(decided)
+	page.Query = shown
 	return a.render(w, r, http.StatusOK, templates.Requests(page))
+}
+
+// requestsPart reads the page of a list that a parameter of the address names; of
+// one beyond the end, the last.
+func (a *admin) requestsPart(r *http.Request, live *session.Session, parameter string, q consent.RequestQuery, address func(int) string) (int, []templates.AdminRequest, templates.Pager, error) {
+	n, _ := strconv.Atoi(r.URL.Query().Get(parameter)) // what is no number is the first page
+	n = min(max(n, 1), 1_000_000)
+	q.Offset = (n - 1) * q.Limit
+	list, total, err := a.service.Requests(r.Context(), live.User.ID, q)
+	if last := max(1, (total+q.Limit-1)/q.Limit); err == nil && n > last {
+		n, q.Offset = last, (last-1)*q.Limit
+		list, total, err = a.service.Requests(r.Context(), live.User.ID, q)
+	}
+	if err != nil || total <= q.Limit {
+		return n, shownRequests(list), templates.Pager{}, err
+	}
+	pager := templates.Pager{Noun: "requests", From: q.Offset + 1, To: q.Offset + len(list), Total: total}
+	if n > 1 {
+		pager.PrevURL = address(n - 1)
+	}
+	if pager.To < total {
+		pager.NextURL = address(n + 1)
+	}
+	return n, shownRequests(list), pager, nil
 }
 
 func shownRequests(list []consent.Request) []templates.AdminRequest {
@@ -92,6 +124,10 @@ func (a *admin) answerRequest(ctx context.Context, w http.ResponseWriter, r *htt
 	}
 	if q.State == consent.Pending && err == nil {
 		if _, err := source.Token(ctx, a.graph.GrantScope()); needed(err) != nil {
+			page.AllowText = "For this person only: this portal first needs your permission to change consent."
+			if needed(err).SignInEnded() {
+				page.AllowText = "For this person only: the company sign-in wants you to sign in again first."
+			}
 			page.Allow = allowAction(allowGrants, templates.AdminRequestURL(q.ID))
 		}
 	}

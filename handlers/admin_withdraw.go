@@ -256,7 +256,11 @@ func (a *admin) answerWithdraw(ctx context.Context, w http.ResponseWriter, r *ht
 			return err
 		}
 		page.Allow = allowAction(what.permission, what.url)
+		page.AllowTitle = "One permission is missing first"
 		page.AllowText = "To withdraw consent, this portal needs your permission " + entra.ScopeName(what.scope) + " at Microsoft Graph. The company sign-in asks you for it; then you come back here."
+		if needed(err).SignInEnded() {
+			page.AllowTitle, page.AllowText = "Sign in again first", "The company sign-in does not go on with your earlier sign-in. Sign in there again; then you come back here."
+		}
 	}
 	page.Title = page.Heading
 	return a.render(w, r, status, templates.Withdraw(*page))

@@ -179,9 +179,9 @@ type WithdrawPage struct {
 	Button        string
 	// Allow leads to the tenant first, for the permission that the change needs.
 	Allow *Action
-	// AllowText says which.
-	AllowText string
-	Gone      bool // there is nothing left to withdraw
+	// AllowTitle and AllowText say which, or that the person must sign in again.
+	AllowTitle, AllowText string
+	Gone                  bool // there is nothing left to withdraw
 }
 
 // GrantPage grants a scope to this portal for everybody.
@@ -216,10 +216,20 @@ type AdminRequest struct {
 // RequestsPage lists the requests of people.
 type RequestsPage struct {
 	AdminFrame
+	Query   RequestsQuery
 	Waiting []AdminRequest
 	Decided []AdminRequest
-	More    bool // there are more than are listed
+	// WaitingPager and DecidedPager lead to the others; zero where all are shown.
+	WaitingPager, DecidedPager Pager
 }
+
+// search reports whether there is anything to search in.
+func (v *RequestsPage) search() bool {
+	return v.Query.Text != "" || v.WaitingPager.Total > 0 || v.DecidedPager.Total > 0
+}
+
+// waiting is how many wait, on all pages.
+func (v *RequestsPage) waiting() int { return max(len(v.Waiting), v.WaitingPager.Total) }
 
 // RequestPage decides one request.
 type RequestPage struct {
@@ -228,7 +238,8 @@ type RequestPage struct {
 	Permission  *PermissionFacts // nil when it could not be read
 	Answer      string           // what was typed
 	AnswerError string
-	Granted     bool // the scope is granted for everybody already
+	AllowText   string // why Allow comes first
+	Granted     bool   // the scope is granted for everybody already
 	// WithdrawURL leads to that grant where the request was declined.
 	WithdrawURL string
 	Allow       *Action

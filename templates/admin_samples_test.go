@@ -65,6 +65,7 @@ func adminSamples() map[string]templ.Component {
 		Expect:       "Ledger Exporter", Seen: "s1", Action: WithdrawGrantURL("g1", ""), Button: "Withdraw user_impersonation from Ledger Exporter", BackURL: AdminURL}
 	mistyped, allow, gone := withdraw, withdraw, withdraw
 	mistyped.Typed, mistyped.TypedError, mistyped.Keeps = "ledger", "This is not the name.", "openid profile"
+	allow.AllowTitle = "One permission is missing first"
 	allow.Allow, allow.AllowText = &Action{Label: "Go to the company sign-in", URL: AdminAllowURL, Post: true, Fields: []Field{{"permission", "grants"}}}, "To withdraw consent, this portal needs your permission."
 	gone.Gone, gone.Heading, gone.Problem = true, "Nothing to withdraw", &Problem{Tone: ToneInfo, Title: "It is gone already", What: "Somebody withdrew this meanwhile."}
 
@@ -75,13 +76,15 @@ func adminSamples() map[string]templ.Component {
 	wrong.Scope, wrong.ScopeError = "a b", "Write one scope of one API."
 
 	requests := RequestsPage{AdminFrame: sampleAdmin(AdminRequestsURL), Waiting: []AdminRequest{sampleRequest("pending"), sampleRequest("pending")},
-		Decided: []AdminRequest{sampleRequest("approved"), sampleRequest("declined")}, More: true}
+		Decided: []AdminRequest{sampleRequest("approved"), sampleRequest("declined")},
+		Query:   RequestsQuery{Text: "dana", Page: 2}, WaitingPager: Pager{Noun: "requests", From: 101, To: 102, Total: 102, PrevURL: AdminRequestsURL}}
 	request := RequestPage{AdminFrame: sampleAdmin(AdminRequestsURL), Request: sampleRequest("pending"), Permission: &PermissionFacts{AdminName: "Read directory data", AdminText: "Lets the application read the directory as you."}}
 	known, hinted, decided := request, request, request
 	known.Granted = true
 	hinted.Request.PersonalHint, hinted.Answer, hinted.AnswerError = "Not possible for this person only.", "x", "The answer is missing."
 	decided.Request = sampleRequest("declined")
 	asksFirst := request
+	asksFirst.AllowText = "For this person only: this portal first needs your permission to change consent."
 	asksFirst.Allow = &Action{Label: "Go to the company sign-in", URL: AdminAllowURL, Post: true}
 
 	permissions := PermissionsPage{AdminFrame: sampleAdmin(AdminPermissionsURL), API: "AzTS API", AppID: sampleID(2), AppIDURI: "api://" + sampleID(2), AsOf: sampleNow,

@@ -89,3 +89,27 @@ func AdminRequestURL(id string) string { return AdminRequestsURL + "/" + url.Pat
 func (r *AdminRequest) approveURL() string { return AdminRequestURL(r.ID) + "/approve" }
 func (r *AdminRequest) declineURL() string { return AdminRequestURL(r.ID) + "/decline" }
 func (r *AdminRequest) checkURL() string   { return AdminRequestURL(r.ID) + "/check" }
+
+// RequestsQuery is what the list of requests shows; zero values are left out.
+type RequestsQuery struct {
+	Text          string
+	Page, Decided int // pages of what waits and of what is decided, from 1
+}
+
+// URL returns the address of the list.
+func (q RequestsQuery) URL() string {
+	v := url.Values{}
+	if q.Text != "" {
+		v.Set("q", q.Text)
+	}
+	if q.Page > 1 {
+		v.Set("page", strconv.Itoa(q.Page))
+	}
+	if q.Decided > 1 {
+		v.Set("decided", strconv.Itoa(q.Decided))
+	}
+	if len(v) == 0 {
+		return AdminRequestsURL
+	}
+	return AdminRequestsURL + "?" + v.Encode()
+}

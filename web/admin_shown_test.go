@@ -1,12 +1,15 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+
+	"azts.internal/portal/internal/sandbox"
 )
 
 // rewrite lets the tenant answer and changes the bodies of the answers that match.
@@ -113,4 +116,48 @@ func TestARoleOfAPersonStandsUnderItsApplication(t *testing.T) {
 	if name, whom := clean(row.Find("summary").Text()), clean(row.Find("td.whom").Text()); name != "AzTS Portal" || !strings.Contains(whom, "Ada Lindqvist") || !strings.Contains(whom, ada) {
 		t.Errorf("application %q, for %q", name, whom)
 	}
+}
+
+// TestASignInThatEndedAtTheTenant has its own words: no permission is missing.
+func TestASignInThatEndedAtTheTenant(t *testing.T) {
+	t.Parallel()
+	w, b := adminWorld(t)
+	w.tenant.Faults().Set("refresh.revoked", "", -1)
+	if p := b.get("/admin/consent"); !strings.Contains(p.text("main"), "sign in again") || strings.Contains(p.text("main"), "agree that this portal") {
+		t.Errorf("the list says %.400s", p.text("main"))
+	}
+	w, b = adminWorld(t)
+	link := withdrawLink(consentRow(b.get("/admin/consent?q=ledger+exporter&for=tenant"), "Ledger Exporter", "Everybody"))
+	w.tenant.Faults().Set("refresh.revoked", "", -1)
+	p := b.get(link)
+	if !strings.Contains(p.text("main"), "Sign in") || strings.Contains(p.text("main"), "permission is missing") {
+		t.Errorf("withdrawing says %.600s", p.text("main"))
+	}
+}
+
+// TestManyRequests: each can be reached, by page and by search.
+func TestManyRequests(t *testing.T) {
+	t.Parallel()
+	w, b := adminWorld(t, writeAll)
+	requestBy(w, dana, groupScope, "The one that matters")
+	var rows []string
+	for i := range 501 {
+		rows = append(rows, fmt.Sprintf("('r%d','%s','p%d','Somebody','s@x','','https://graph.microsoft.com/S%d','x x x',%d,'pending','','','',0,'',0,'')", i, sandbox.TenantID, i, i, i+1))
+	}
+	w.execute(t, "INSERT INTO consent_requests SELECT id, (SELECT authority FROM consent_requests), subject, name, account, object_id, scope, reason, asked_at, state, by_authority, by_subject, by_name, decided_at, answer, for_tenant, reference FROM (SELECT column1 AS id, column3 AS subject, column4 AS name, column5 AS account, column6 AS object_id, column7 AS scope, column8 AS reason, column9 AS asked_at, column10 AS state, column11 AS by_authority, column12 AS by_subject, column13 AS by_name, column14 AS decided_at, column15 AS answer, column16 AS for_tenant, column17 AS reference FROM (VALUES "+strings.Join(rows, ",")+"))")
+	p := b.get("/admin/requests").want(http.StatusOK, "Requests")
+	p.has(".pager", "1 to 100 of 502")
+	pages := 1
+	for ; p.sel(".pager a[rel=next]").Length() > 0 && pages < 10; pages++ {
+		p = b.get(p.sel(".pager a[rel=next]").AttrOr("href", ""))
+	}
+	if pages != 6 || !strings.Contains(p.text("main"), "The one that matters") {
+		t.Errorf("%d pages; the last: %s", pages, p.text("main"))
+	}
+	p = b.get("/admin/requests?q=ONE+that")
+	if n := p.sel("table tbody tr").Length(); n != 1 || !strings.Contains(p.text("main"), "Dana Reyes") {
+		t.Errorf("%d found: %s", n, p.text("main"))
+	}
+	b.get("/admin/requests?q=nothing-like-it").has("main", "No waiting request fits")
+	b.get("/admin/requests?page=99").has("main", "The one that matters")
 }

@@ -46,8 +46,8 @@ func (b *book) LoadRequest(_ context.Context, id string) (Request, error) {
 func (b *book) RequestsOf(context.Context, access.PersonID, int) ([]Request, error) {
 	return b.requests, nil
 }
-func (b *book) RequestsIn(context.Context, string, bool, int) ([]Request, error) {
-	return b.requests, nil
+func (b *book) RequestsIn(context.Context, string, RequestQuery) ([]Request, int, error) {
+	return b.requests, len(b.requests), nil
 }
 func (b *book) CountPending(context.Context, string, int) (int, error) { return len(b.requests), nil }
 

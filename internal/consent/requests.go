@@ -70,6 +70,15 @@ var (
 	ErrTooMany  = errors.New("consent: too many requests wait")
 )
 
+// RequestQuery says which requests are wanted.
+type RequestQuery struct {
+	Pending bool // those that wait, else those that are decided
+	// Text occurs in name, account, scope or reason; "" for all. Letters of
+	// another case count as the same as far as the database knows them.
+	Text          string
+	Offset, Limit int
+}
+
 // Records keeps requests and the audit log.
 type Records interface {
 	// CreateRequest stores a pending request. If the person has one for the same
@@ -80,9 +89,10 @@ type Records interface {
 	LoadRequest(ctx context.Context, id string) (Request, error)
 	// RequestsOf returns those of a person, newest first.
 	RequestsOf(ctx context.Context, person access.PersonID, limit int) ([]Request, error)
-	// RequestsIn returns those of the people of an authority that wait, oldest
-	// first, or the decided ones, decided last first.
-	RequestsIn(ctx context.Context, authority string, pending bool, limit int) ([]Request, error)
+	// RequestsIn returns those of the people of an authority that a query wants, and
+	// how many these are without its limits: what waits oldest first, what is
+	// decided the last decided first.
+	RequestsIn(ctx context.Context, authority string, q RequestQuery) (list []Request, total int, err error)
 	// CountPending returns how many of an authority wait, at most limit.
 	CountPending(ctx context.Context, authority string, limit int) (int, error)
 	// DecideRequest stores the decision of one that waits: ErrDecided when it does
@@ -224,21 +234,18 @@ func (s *Service) RequestsOf(ctx context.Context, person access.PersonID) ([]Req
 	return s.records.RequestsOf(ctx, person, MaxListed)
 }
 
-// Pending returns the requests that wait for this administrator, oldest first, at
-// most [MaxListed]. Administrators see those of their own authority (tenant) alone.
-func (s *Service) Pending(ctx context.Context, admin access.PersonID) ([]Request, error) {
-	return s.records.RequestsIn(ctx, admin.Authority, true, MaxListed)
+// Requests returns those of the people of this administrator's authority (tenant)
+// that a query wants, at most [MaxListed], and how many there are.
+func (s *Service) Requests(ctx context.Context, admin access.PersonID, q RequestQuery) ([]Request, int, error) {
+	q.Limit, q.Offset = min(max(q.Limit, 0), MaxListed), max(q.Offset, 0)
+	q.Text = clip(strings.TrimSpace(q.Text))
+	return s.records.RequestsIn(ctx, admin.Authority, q)
 }
 
 // CountPending returns how many requests wait for this administrator, at most
 // [MaxListed].
 func (s *Service) CountPending(ctx context.Context, admin access.PersonID) (int, error) {
 	return s.records.CountPending(ctx, admin.Authority, MaxListed)
-}
-
-// Decided returns the requests that were decided, the last first, at most limit.
-func (s *Service) Decided(ctx context.Context, admin access.PersonID, limit int) ([]Request, error) {
-	return s.records.RequestsIn(ctx, admin.Authority, false, min(limit, MaxListed))
 }
 
 // Request returns one request; NotFound when there is none for this administrator.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/consent"
@@ -83,13 +85,27 @@ func (db *DB) RequestsOf(ctx context.Context, person access.PersonID, limit int)
 }
 
 // RequestsIn implements consent.Records.
-func (db *DB) RequestsIn(ctx context.Context, authority string, pending bool, limit int) ([]consent.Request, error) {
-	query := " AND state <> $2 ORDER BY decided_at DESC, id "
-	if pending {
-		query = " AND state = $2 ORDER BY asked_at, id "
+func (db *DB) RequestsIn(ctx context.Context, authority string, q consent.RequestQuery) ([]consent.Request, int, error) {
+	if !storable(q.Text) {
+		return nil, 0, nil
 	}
-	r, err := db.query(ctx, "SELECT "+requestColumns+" FROM consent_requests WHERE authority = $1"+query+limitTo(limit), authority, consent.Pending)
-	return collect(r, err, scanRequest)
+	where, order := "state <> $2", " ORDER BY decided_at DESC, id "
+	if q.Pending {
+		where, order = "state = $2", " ORDER BY asked_at, id "
+	}
+	where = " FROM consent_requests WHERE authority = $1 AND " + where
+	args := []any{authority, consent.Pending}
+	if q.Text != "" {
+		where += ` AND lower(name || ' ' || account || ' ' || scope || ' ' || reason) LIKE lower($3) ESCAPE '!'`
+		args = append(args, "%"+strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(q.Text)+"%")
+	}
+	var total int
+	if err := db.queryRow(ctx, "SELECT count(*)"+where, args...).Scan(&total); err != nil {
+		return nil, 0, fmt.Errorf("store: requests: %w", err)
+	}
+	r, err := db.query(ctx, "SELECT "+requestColumns+where+order+limitTo(q.Limit)+" OFFSET "+strconv.Itoa(q.Offset), args...)
+	list, err := collect(r, err, scanRequest)
+	return list, total, err
 }
 
 // CountPending implements consent.Records.

@@ -206,16 +206,30 @@ func requestLists(w *consentWorld) {
 	foreign.Person.Authority += "-other"
 	_, _, err = w.a.CreateRequest(ctx, foreign, 20)
 	w.ok(err)
-	only := func(list []consent.Request, err error) []string {
-		w.Helper()
+	for name, c := range map[string]struct {
+		q     consent.RequestQuery
+		want  []consent.Request
+		total int
+	}{
+		"waiting":           {consent.RequestQuery{Pending: true, Limit: 10}, mine[1:], 2},
+		"decided":           {consent.RequestQuery{Limit: 10}, mine[:1], 1},
+		"the first":         {consent.RequestQuery{Pending: true, Limit: 1}, mine[1:2], 2},
+		"the second":        {consent.RequestQuery{Pending: true, Limit: 1, Offset: 1}, mine[2:], 2},
+		"none left":         {consent.RequestQuery{Pending: true, Limit: 1, Offset: 2}, nil, 2},
+		"by scope":          {consent.RequestQuery{Pending: true, Limit: 10, Text: "AZTS/2"}, mine[2:], 1},
+		"by account":        {consent.RequestQuery{Pending: true, Limit: 10, Text: "dana@contoso"}, mine[1:], 2},
+		"by reason":         {consent.RequestQuery{Pending: true, Limit: 10, Text: "多言語"}, mine[1:], 2},
+		"a percent sign":    {consent.RequestQuery{Pending: true, Limit: 10, Text: "%"}, nil, 0},
+		"an underscore":     {consent.RequestQuery{Pending: true, Limit: 10, Text: "a_ts"}, nil, 0},
+		"the escape itself": {consent.RequestQuery{Pending: true, Limit: 10, Text: "!"}, nil, 0},
+		"a quote":           {consent.RequestQuery{Pending: true, Limit: 10, Text: "' OR 1=1 --"}, nil, 0},
+		"what no text is":   {consent.RequestQuery{Pending: true, Limit: 10, Text: "\x00"}, nil, 0},
+	} {
+		got, total, err := w.b.RequestsIn(ctx, w.person.Authority, c.q)
 		w.ok(err)
-		return idsOf(list)
-	}
-	if got := only(w.b.RequestsIn(ctx, w.person.Authority, true, 10_000)); strings.Join(got, " ") != mine[1].ID+" "+mine[2].ID {
-		w.Errorf("waiting: %v", got)
-	}
-	if got := only(w.b.RequestsIn(ctx, w.person.Authority, false, 10_000)); strings.Join(got, " ") != mine[0].ID {
-		w.Errorf("decided: %v", got)
+		if strings.Join(idsOf(got), " ") != strings.Join(idsOf(c.want), " ") || total != c.total {
+			w.Errorf("%s: %v of %d, want %v of %d", name, idsOf(got), total, idsOf(c.want), c.total)
+		}
 	}
 	for limit, want := range map[int]int{10: 2, 1: 1} {
 		if n, err := w.b.CountPending(ctx, w.person.Authority, limit); err != nil || n != want {
