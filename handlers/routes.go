@@ -18,6 +18,7 @@ import (
 	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/internal/graph"
 	"azts.internal/portal/internal/reqlog"
+	"azts.internal/portal/internal/results"
 	"azts.internal/portal/internal/scan"
 	"azts.internal/portal/session"
 	"azts.internal/portal/static"
@@ -32,7 +33,7 @@ type Features struct {
 	Graph bool // the tenant has Microsoft Graph: it is Entra
 }
 
-// Parts are what the portal is made of. AzTS, ARM and Scans are nil together
+// Parts are what the portal is made of. AzTS, ARM, Scans and Results are nil together
 // where no AzTS is configured; ARM may be nil alone. Graph and Consent are nil
 // together where the provider is not Entra.
 type Parts struct {
@@ -48,6 +49,7 @@ type Parts struct {
 	Graph    *graph.Client
 	Consent  *consent.Service
 	Scans    *scan.Service
+	Results  *results.Archive // of scans
 	ClientID string
 	// Catalogue is the APIs that people may ask tokens and permissions of, AzTS first.
 	Catalogue entra.Catalogue
@@ -78,7 +80,7 @@ type Parts struct {
 // New returns the portal's routes. It refuses missing parts.
 func New(p Parts) (http.Handler, error) {
 	if p.Sessions == nil || p.Provider == nil || p.Broker == nil || p.Database == nil || p.Now == nil || p.Log == nil ||
-		p.BaseURL == "" || p.Closing == nil || p.OpenCertificate == nil || (p.AzTS == nil) != (p.Scans == nil) || (p.Graph == nil) != (p.Consent == nil) {
+		p.BaseURL == "" || p.Closing == nil || p.OpenCertificate == nil || (p.AzTS == nil) != (p.Scans == nil) || (p.Scans == nil) != (p.Results == nil) || (p.Graph == nil) != (p.Consent == nil) {
 		return nil, errors.New("handlers: a part is missing")
 	}
 	f := &frame{sessions: p.Sessions, provider: p.Provider, rules: p.Rules, environment: p.Environment, notice: p.Notice,

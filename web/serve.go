@@ -27,6 +27,7 @@ import (
 	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/internal/graph"
 	"azts.internal/portal/internal/reqlog"
+	"azts.internal/portal/internal/results"
 	"azts.internal/portal/internal/sandbox"
 	"azts.internal/portal/internal/scan"
 	"azts.internal/portal/internal/seal"
@@ -277,15 +278,16 @@ func (p *portal) build(ctx context.Context) (http.Handler, error) {
 	if c.Sandbox {
 		parts.Environment = "Sandbox"
 	}
-	if err := p.services(&parts, broker); err != nil {
+	if err := p.services(&parts, broker, keys); err != nil {
 		return nil, err
 	}
 	return handlers.New(parts)
 }
 
 // services makes the clients of the APIs and what stands on them.
-func (p *portal) services(parts *handlers.Parts, broker *entra.Broker) error {
+func (p *portal) services(parts *handlers.Parts, broker *entra.Broker, keys *seal.KeyRing) error {
 	workers := river.NewWorkers()
+	var periodic []*river.PeriodicJob
 	if p.up.graphURL != "" {
 		var err error
 		if parts.Graph, err = graph.New(graph.Config{BaseURL: p.up.graphURL, ScopeBase: p.up.graphScopeBase, Now: p.now}); err != nil {
@@ -305,16 +307,21 @@ func (p *portal) services(parts *handlers.Parts, broker *entra.Broker) error {
 				return err
 			}
 		}
-		p.scans, err = scan.New(scan.Config{Records: p.db, AzTS: parts.AzTS, Tokens: ownerTokens{broker}, Log: p.log, Now: p.now, Feed: p.db.ScanFeed()})
+		if parts.Results, err = results.New(results.Config{Records: p.db, Keys: keys, Now: p.now}); err != nil {
+			return err
+		}
+		p.scans, err = scan.New(scan.Config{Records: p.db, AzTS: parts.AzTS, Tokens: ownerTokens{broker}, Log: p.log, Now: p.now, Feed: p.db.ScanFeed(),
+			Results: parts.Results, Retention: time.Duration(p.config.ResultsDays) * 24 * time.Hour})
 		if err != nil {
 			return err
 		}
 		p.background(p.scans.Run)
 		parts.Scans = p.scans
 		p.scans.Register(workers)
+		periodic = p.scans.Periodic()
 	}
 	var err error
-	if p.jobs, err = p.db.NewJobs(workers, scanWorkers); err != nil {
+	if p.jobs, err = p.db.NewJobs(workers, scanWorkers, periodic...); err != nil {
 		return err
 	}
 	if err := p.jobs.Start(context.Background()); err != nil {
