@@ -259,6 +259,9 @@ func (a *admin) list(w http.ResponseWriter, r *http.Request, live *session.Sessi
 	}
 	a.fill(&page, view, wanted)
 	page.Warnings = a.gaps(r, view, live)
+	if p := credentialsWarning(view.CredentialsEnd, a.now()); p != nil {
+		page.Warnings = append(page.Warnings, *p)
+	}
 	page.Trusted, page.TrustedNote = a.trusted(r, live, view)
 	return a.render(w, r, http.StatusOK, templates.Consent(page))
 }

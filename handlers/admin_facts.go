@@ -92,6 +92,27 @@ func (a *admin) credentials(w http.ResponseWriter, r *http.Request, live *sessio
 	return a.render(w, r, http.StatusOK, templates.Credentials(page))
 }
 
+// warnDays is from how many days before its end the last credential is a warning
+// on the first of the admin's pages.
+const warnDays = 30
+
+// credentialsWarning says that the last credential ends soon, nil for nothing to say.
+func credentialsWarning(end, now time.Time) *templates.Problem {
+	days := daysLeft(now, end)
+	if end.IsZero() || days > warnDays {
+		return nil
+	}
+	p := &templates.Problem{Tone: templates.ToneWarning, Title: "The last credential of this portal ends in " + plural(days, "day"),
+		What: "After that nobody can sign in.", Secondary: &templates.Action{Label: "Look at the credentials", URL: templates.AdminCredentialsURL}}
+	switch {
+	case days < 0:
+		p.Tone, p.Title, p.What = templates.ToneError, "Every credential of this portal has expired", "New sign-ins fail until a new one is there."
+	case days == 0:
+		p.Title = "The last credential of this portal ends within a day"
+	}
+	return p
+}
+
 // daysLeft counts whole days; what ended is below zero.
 func daysLeft(now, end time.Time) int {
 	return int(math.Floor(end.Sub(now).Hours() / 24))

@@ -161,3 +161,24 @@ func TestManyRequests(t *testing.T) {
 	b.get("/admin/requests?q=nothing-like-it").has("main", "No waiting request fits")
 	b.get("/admin/requests?page=99").has("main", "The one that matters")
 }
+
+// TestTheLastCredentialEndsSoon: the first of the admin's pages says so, once it
+// is time, and without another call while the list is remembered.
+func TestTheLastCredentialEndsSoon(t *testing.T) {
+	t.Parallel()
+	for days, says := range map[string]string{"": "ends in 13 days", "2": "ends in 1 day", "1": "ends within a day", "-3": "has expired", "60": ""} {
+		w, b := adminWorld(t)
+		w.tenant.Faults().Set("graph.credentials_end", days, -1)
+		p := b.get("/admin/consent").want(http.StatusOK, "Consent")
+		links := p.sel(`main .panel a[href="/admin/credentials"]`).Length()
+		if says == "" && links != 0 || says != "" && (links != 1 || !strings.Contains(p.text("main"), says)) {
+			t.Errorf("%q days left: %d links, %.300s", days, links, p.text("main"))
+		}
+		asked := w.tenant.count("/graph/v1.0/applications(appId='" + sandbox.PortalClientID + "')")
+		b.get("/admin/consent")
+		if again := w.tenant.count("/graph/v1.0/applications(appId='" + sandbox.PortalClientID + "')"); again != asked || asked != 1 {
+			t.Errorf("asked %d times, then %d", asked, again)
+		}
+		w.stop()
+	}
+}

@@ -63,7 +63,26 @@ func (r *Reader) Read(ctx context.Context, source graph.TokenSource, home string
 	if in.api != nil {
 		view.Trusted, view.NoTrusted = r.trusted(ctx, source, in.api)
 	}
+	// One call, and no gap without it: the registration may be another tenant's,
+	// and the page of credentials says why it cannot be read.
+	if app, err := r.Directory.Application(ctx, source, r.ClientID); err == nil {
+		view.CredentialsEnd = lastEnd(app.Credentials)
+	}
 	return view, nil
+}
+
+// lastEnd returns when the last of the credentials ends; zero where there is none,
+// or one without an end.
+func lastEnd(list []graph.Credential) (last time.Time) {
+	for _, c := range list {
+		if c.End.IsZero() {
+			return time.Time{}
+		}
+		if c.End.After(last) {
+			last = c.End
+		}
+	}
+	return last
 }
 
 // maxTrusted bounds the clients whose name is looked up one by one.

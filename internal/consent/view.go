@@ -70,6 +70,9 @@ type View struct {
 	// they cannot be read, NoTrusted says why.
 	Trusted   []Trusted
 	NoTrusted error
+	// CredentialsEnd is when the last credential of this portal's registration
+	// ends; zero where that is not known, or never.
+	CredentialsEnd time.Time
 }
 
 // Trusted is a client that an API trusts without consent (entra.md §7.7).

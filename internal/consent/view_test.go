@@ -271,3 +271,19 @@ func TestForWhomIsNotKnown(t *testing.T) {
 		}
 	}
 }
+
+func TestLastEnd(t *testing.T) {
+	for name, c := range map[string]struct {
+		list []graph.Credential
+		want time.Time
+	}{
+		"none":           {nil, time.Time{}},
+		"the last":       {[]graph.Credential{{End: noon}, {End: noon.Add(time.Hour)}, {End: noon.Add(-time.Hour)}}, noon.Add(time.Hour)},
+		"one for ever":   {[]graph.Credential{{End: noon}, {}}, time.Time{}},
+		"all have ended": {[]graph.Credential{{End: noon.Add(-time.Hour)}}, noon.Add(-time.Hour)},
+	} {
+		if got := lastEnd(c.list); !got.Equal(c.want) {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
