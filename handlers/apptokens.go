@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -86,6 +87,35 @@ func (f *appForm) credential(ctx context.Context, open entra.Opener, now func() 
 		return entra.AppAssertionCredential(f.assertion, now)
 	}
 	return nil, errAppKind
+}
+
+// minSecret is how long a text has to be to be taken for a secret, in bytes.
+const minSecret = 16
+
+// shown is the form as it goes back to whoever sent it. A secret in the wrong
+// field is not in it: what could be one is left out.
+func (f *appForm) shown() templates.AppForm {
+	out := f.AppForm
+	out.Purpose = plainText(out.Purpose)
+	keep := func(value *string, leftOut *bool, harmless bool) {
+		if *value != "" && (!harmless || f.proves(*value)) {
+			*value, *leftOut = "", true
+		}
+	}
+	keep(&out.ClientID, &out.LeftOut.ClientID, entra.IsGUID(out.ClientID))
+	keep(&out.Scope, &out.LeftOut.Scope, strings.Contains(out.Scope, "://"))
+	keep(&out.Purpose, &out.LeftOut.Purpose, len(out.Purpose) < minSecret || strings.Contains(out.Purpose, " "))
+	return out
+}
+
+// proves reports whether a text holds the secret or the password of the form.
+func (f *appForm) proves(text string) bool {
+	for _, secret := range [][]byte{f.secret, f.password} {
+		if secret = bytes.TrimSpace(secret); len(secret) >= minSecret/2 && strings.Contains(text, string(secret)) {
+			return true
+		}
+	}
+	return false
 }
 
 // readAppForm reads the form part by part: parsed by the library, a secret would
@@ -220,7 +250,7 @@ func (t *appTokens) request(w http.ResponseWriter, r *http.Request, live *sessio
 	defer form.clear()
 	token, mended, err := t.ask(r, live, form)
 	if err != nil {
-		return t.refuse(w, r, live, form.AppForm, err)
+		return t.refuse(w, r, live, form, err)
 	}
 	if mended {
 		t.sessions.AddFlash(w, session.Flash{Good: true, Text: "You have your token. Applications ask for all they may do at an API at once, so the scope was mended: it ends in /.default, right behind the API's address."})
@@ -254,7 +284,10 @@ func (t *appTokens) ask(r *http.Request, live *session.Session, form *appForm) (
 	if err != nil {
 		return token, false, err
 	}
-	purpose := strings.Join(strings.Fields(form.Purpose), " ")
+	purpose := plainText(form.Purpose)
+	if form.proves(purpose) {
+		purpose = ""
+	}
 	if runes := []rune(purpose); len(runes) > maxAppPurpose {
 		purpose = string(runes[:maxAppPurpose])
 	}
@@ -266,8 +299,8 @@ func (t *appTokens) ask(r *http.Request, live *session.Session, form *appForm) (
 }
 
 // refuse answers with the form as it was sent, but for what proves the
-// application.
-func (t *appTokens) refuse(w http.ResponseWriter, r *http.Request, live *session.Session, form templates.AppForm, err error) error {
+// application or could.
+func (t *appTokens) refuse(w http.ResponseWriter, r *http.Request, live *session.Session, form *appForm, err error) error {
 	e := apperr.From(err)
 	if e.Kind == apperr.Internal {
 		return err
@@ -281,7 +314,7 @@ func (t *appTokens) refuse(w http.ResponseWriter, r *http.Request, live *session
 		attrs = append(attrs, slog.String("client_id", form.ClientID))
 	}
 	t.log.LogAttrs(r.Context(), slog.LevelInfo, "no token for an application", attrs...)
-	return t.answer(w, r, live, statuses[e.Kind], appView{form: form, problem: err})
+	return t.answer(w, r, live, statuses[e.Kind], appView{form: form.shown(), problem: err})
 }
 
 // keep stores a token and leads to the page that shows it.
@@ -302,7 +335,7 @@ func (t *appTokens) ownIdentity(w http.ResponseWriter, r *http.Request, live *se
 	if err := r.ParseForm(); err != nil {
 		return formError(err)
 	}
-	form := templates.AppForm{Resource: r.PostForm.Get("resource"), Kind: templates.AppIdentity}
+	form := &appForm{AppForm: templates.AppForm{Resource: r.PostForm.Get("resource"), Kind: templates.AppIdentity}}
 	_, scope, _, err := t.catalogue.AppScope(form.Resource)
 	if err != nil {
 		return t.refuse(w, r, live, form, err)

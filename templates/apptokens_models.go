@@ -19,6 +19,9 @@ type AppForm struct {
 	Resource string // scope that was chosen: <App ID URI>/.default
 	Scope    string // typed, goes before Resource
 	Purpose  string
+	// LeftOut says in which fields something stood that could be a secret: it is
+	// not put back.
+	LeftOut struct{ ClientID, Scope, Purpose bool }
 }
 
 // AppResource is an API to choose.

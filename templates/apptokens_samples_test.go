@@ -31,6 +31,7 @@ func appTokenSamples() map[string]templ.Component {
 
 	bad := full
 	bad.Form = AppForm{ClientID: hostile, Kind: hostile, Scope: hostile, Purpose: hostile, Resource: hostile}
+	bad.Form.LeftOut.ClientID, bad.Form.LeftOut.Scope, bad.Form.LeftOut.Purpose = true, true, true
 	worst := card
 	worst.Resource, worst.ClientID, worst.Scope, worst.Purpose, worst.API, worst.TenantID = hostile, hostile, hostile, hostile, hostile, hostile
 	bad.Cards = []AppTokenCard{worst}

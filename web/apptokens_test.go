@@ -291,7 +291,11 @@ func TestAppTokenRefused(t *testing.T) {
 			p.has(".panel", "What to do:")
 			p.has(".panel", "Who can mend it:")
 			for field, css := range map[string]string{"client_id": "input[name=client_id]", "scope": "input[name=scope]", "purpose": "input[name=purpose]"} {
-				if got := p.one(css).AttrOr("value", ""); got != c.fields[field] {
+				want := c.fields[field]
+				if c.code == "client_id_malformed" && field == "client_id" {
+					want = "" // it could be a secret
+				}
+				if got := p.one(css).AttrOr("value", ""); got != want {
 					t.Errorf("%s is %q after the mistake", field, got)
 				}
 			}
@@ -312,31 +316,6 @@ func TestAppTokenRefused(t *testing.T) {
 		"a key": {strings.ReplaceAll(text[strings.Index(text, "PRIVATE KEY-----")+17:], "\n", "")[:200]}}
 	nowhere(t, "the log", []byte(w.log.String()), secrets)
 	nowhere(t, "the database", w.databaseBytes(), secrets)
-}
-
-// TestAttackGuessSecrets: the page is no machine for guessing.
-func TestAttackGuessSecrets(t *testing.T) {
-	t.Parallel()
-	w := startWorld(t, setup{})
-	b := w.browser()
-	b.signIn(dana)
-	for i := range 20 {
-		if got := b.askApp(scanBot("secret", "guess"+strings.Repeat("x", i))).evidence("Code"); got != "AADSTS7000215" {
-			t.Fatalf("guess %d: %s", i+1, got)
-		}
-	}
-	// A session of another browser does not help: people are counted.
-	other := w.browser()
-	other.signIn(dana)
-	before := w.tenant.count(tokenPath)
-	for _, browser := range []*browser{b, other} {
-		if p := browser.askApp(scanBot()).want(http.StatusTooManyRequests, "App tokens"); p.evidence("Code") != "app_token_tries" {
-			t.Errorf("guess 21: %s", p.text(".panel"))
-		}
-	}
-	if n := w.tenant.count(tokenPath) - before; n != 0 {
-		t.Errorf("the tenant was asked %d times more", n)
-	}
 }
 
 // TestAppFormLimits: bodies that are too large or no form are refused before
