@@ -42,7 +42,8 @@
 // /admin/consent/grant (scope), …/withdraw (seen, typed, return_to), /admin/allow
 // (permission, return_to), /admin/requests/{id}/approve (for), …/decline (answer),
 // …/check (none). By GET: /scans (q, subscription), /access (q, show, subscription),
-// /admin/consent (q, kind, for, risk, client, api, sort, order).
+// /admin/consent (q, kind, for, risk, client, api, sort, order), /admin/requests (q,
+// page, decided).
 //
 // The invariants its users rely on: every string of a view model is shown as
 // text, whatever it holds; no page has an inline style, script or event

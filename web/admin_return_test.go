@@ -142,6 +142,17 @@ func TestTheFlowIsPushedOut(t *testing.T) {
 	w.wantAudit(t, "grant-tenant intended", "grant-tenant done")
 }
 
+// TestAnAnswerAfterSomebodyLooked: an operation has one outcome.
+func TestAnAnswerAfterSomebodyLooked(t *testing.T) {
+	t.Parallel()
+	w, b := adminWorld(t)
+	answer := consentAnswer(b, groupScope, "button[value=accept]")
+	b.get("/admin/consent/grant?scope="+url.QueryEscape(groupScope)).has("main", "This is granted for everybody")
+	w.wantAudit(t, "grant-tenant intended", "grant-tenant done")
+	b.open(visit{to: answer.RequestURI(), from: fromTenant}).want(http.StatusOK, "Grant for everybody")
+	w.wantAudit(t, "grant-tenant intended", "grant-tenant done")
+}
+
 // TestAnswersThatNeverCame: the next reading of the list closes what nobody waits
 // for any more, by what Graph lists.
 func TestAnswersThatNeverCame(t *testing.T) {
