@@ -41,13 +41,14 @@ func (a *myAccess) panel(ctx context.Context, live *session.Session, q templates
 		return templates.RolesPanel{Unavailable: true}
 	}
 	mine := a.subscriptions.of(ctx, live)
-	p := templates.RolesPanel{AsOf: mine.asOf}
+	p := templates.RolesPanel{AsOf: mine.asOf, Incomplete: mine.paste}
 	eligible, err := a.eligible(ctx, live)
 	switch {
 	case needOf(err, "") != nil:
 		problem := a.visitProblem(ctx, live, err, "Azure did not say which roles you have", "azure", q)
 		p.Problem = &problem
 	case err != nil:
+		p.Incomplete = true
 		p.Warnings = append(p.Warnings, a.problem(ctx, err, "Azure did not say on which other subscriptions you may activate a role", live))
 	}
 	a.waits(&p, roleKey{live.ID, ""}, roleKey{live.ID, listKey})

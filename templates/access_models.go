@@ -211,6 +211,8 @@ type RolesPanel struct {
 	Warnings []Problem
 	// WaitUntil is when Azure may be asked again that was in haste; zero: now.
 	WaitUntil time.Time
+	// Incomplete says that there may be subscriptions of which Azure did not tell.
+	Incomplete bool
 	// Unavailable says that this installation has no Azure to ask.
 	Unavailable bool
 	// Lookup is the answer about an id that was asked for; nil: nothing was.

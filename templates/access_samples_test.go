@@ -37,6 +37,7 @@ func accessSamples() map[string]templ.Component {
 
 	empty := AccessPage{Page: samplePage(AccessURL), AppsKnown: true}
 	unavailable := AccessPage{Page: samplePage(AccessURL), Roles: RolesPanel{Unavailable: true}}
+	untold := AccessPage{Page: samplePage(AccessURL), AppsKnown: true, Roles: RolesPanel{Incomplete: true, WaitUntil: sampleNow}}
 	searched := AccessPage{Page: samplePage(AccessURL), AppsKnown: true, Query: AccessQuery{Text: "nothing like it", MissingOnly: true}, Roles: RolesPanel{All: 3}}
 
 	giveBack := GiveBackPage{Page: samplePage(GiveBackURL), App: "This portal", Here: true, API: "Microsoft Graph", GrantID: "MHweXZQLb0qcKHHz4IpNFZE7", Shown: "User.Read openid profile",
@@ -49,7 +50,7 @@ func accessSamples() map[string]templ.Component {
 
 	return map[string]templ.Component{
 		"access": Access(whole), "access-refused": Access(refused), "access-ask-admin": Access(admin), "access-empty": Access(empty),
-		"access-no-azure": Access(unavailable), "access-nothing-found": Access(searched),
+		"access-no-azure": Access(unavailable), "access-nothing-found": Access(searched), "access-untold": Access(untold),
 		"give-back": GiveBack(giveBack), "give-back-changed": GiveBack(changed), "give-back-elsewhere": GiveBack(cannot),
 		"hostile-access": Access(hostileAccess()),
 		"hostile-give-back": GiveBack(GiveBackPage{Page: hostilePage(), App: hostile, API: hostile, GrantID: hostile, Shown: hostile, Error: hostile,

@@ -81,6 +81,13 @@ func TestAThrottledAzureIsLeftAlone(t *testing.T) {
 	if n := calls.Load(); n != 0 {
 		t.Errorf("reloading asked %d times", n)
 	}
+	// Azure that tells nothing does not mean that the person has nothing.
+	w.azureSays(http.StatusTooManyRequests, "600", func(string) bool { return true })
+	p = w.browser().signInTo("oskar@contoso.com", "/access")
+	p.has("#roles .card-empty", "there may be subscriptions that are not listed here")
+	if text := p.text("#roles"); strings.Contains(text, "You have no role in Azure") {
+		t.Error("the page judges though Azure said nothing")
+	}
 	// What is known stays, although Azure will not say the rest for now.
 	w.tenant.answerWith(nil)
 	b = w.browser()
