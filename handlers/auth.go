@@ -6,11 +6,14 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 
 	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/session"
+	"azts.internal/portal/templates"
 )
 
 const (
@@ -185,6 +188,17 @@ func (a *auth) stepUp(w http.ResponseWriter, r *http.Request, flow session.Flow,
 	if flow.Purpose == purposeToken {
 		request.Scopes = flow.Scopes
 	}
+	if flow.Challenge != "" {
+		// What was asked for before is asked for still; a visit without it answers
+		// no challenge.
+		both, err := entra.MergeClaims(mfaClaims, flow.Claims)
+		if err == nil {
+			request.Claims = both
+		} else {
+			a.log.WarnContext(r.Context(), "a claims challenge is not carried on", "err", err)
+			flow.Challenge = ""
+		}
+	}
 	flow.SteppedUp = true
 	a.log.InfoContext(r.Context(), "sign-in without a second factor is sent back for it", "person", identity.User.ID)
 	return a.visit(w, r, flow, request)
@@ -289,8 +303,12 @@ func (a *auth) visitFor(w http.ResponseWriter, r *http.Request, live *session.Se
 		responseType = "code"
 	}
 	scopes := append(slices.Clone(openIDScopes), v.Scopes...)
+	again := "" // only a step-up sends it once more
+	if a.signIn.RequireMFA {
+		again = v.Claims
+	}
 	return a.visit(w, r, session.Flow{Purpose: purposeToken, ResponseType: responseType, Scopes: scopes, Reason: v.Reason,
-		Challenge: challenge, ReturnTo: v.ReturnTo},
+		Challenge: challenge, Claims: again, ReturnTo: v.ReturnTo},
 		entra.Authorization{Scopes: scopes, Claims: v.Claims, Prompt: v.Prompt, LoginHint: hint(live.User.Account)})
 }
 
@@ -302,7 +320,19 @@ func (a *auth) refuse(flow session.Flow, err error) error {
 	if !errors.As(err, &e) || e.Kind == apperr.Internal {
 		return err
 	}
-	return &refusal{err: e, purpose: flow.Purpose, returnTo: localPath(flow.ReturnTo)}
+	back := localPath(flow.ReturnTo)
+	if path, query, _ := strings.Cut(back, "?"); path == templates.TokensURL && flow.Purpose == purposeToken {
+		// The flow has what was typed; the way back had no room for it.
+		q := templates.TokenQuery{Scopes: resourceScopes(flow.Scopes), Purpose: flow.Reason}
+		if typed, err := url.ParseQuery(query); err == nil {
+			q.Resource = typed.Get("resource")
+		}
+		if q.Purpose == unsaid {
+			q.Purpose = ""
+		}
+		back = q.URL()
+	}
+	return &refusal{err: e, purpose: flow.Purpose, returnTo: back}
 }
 
 // refusal is an error of a sign-in, which the person may start again.

@@ -7,10 +7,14 @@ import (
 	"azts.internal/portal/session"
 )
 
-// localPath returns target if it is a path of ours with its query, else "/".
+// localPath returns target if it is a path of ours with its query, else "/". Of
+// one that is too long the query goes.
 // It is checked when a sign-in starts and again when it ends: an open redirect
 // on a sign-in page lends its good name to whoever phishes.
 func localPath(target string) string {
+	if len(target) > session.MaxReturnTo {
+		target, _, _ = strings.Cut(target, "?")
+	}
 	if len(target) == 0 || len(target) > session.MaxReturnTo || target[0] != '/' {
 		return "/"
 	}

@@ -25,7 +25,7 @@ const (
 	maxOther = 2000
 	// unsaid stands in the history where the person asked for a token and did not
 	// say what for; without anything it would count as the portal's own.
-	unsaid = "-"
+	unsaid = entra.PurposeUnsaid
 )
 
 // tokens is the area of a person's own tokens.
@@ -84,18 +84,6 @@ func (w *wish) noted() string {
 		return unsaid
 	}
 	return w.purpose
-}
-
-// query is the wish as an address keeps it, for the way back from the provider.
-// What does not fit is left out.
-func (w *wish) query(got string, scopes []string) string {
-	q := templates.TokenQuery{Got: got, Resource: w.resource, Scopes: scopes, Purpose: w.purpose}
-	for _, shorten := range []func(){func() {}, func() { q.Purpose = "" }, func() { q.Scopes = nil }} {
-		if shorten(); len(q.URL()) <= session.MaxReturnTo {
-			break
-		}
-	}
-	return q.URL()
 }
 
 // aztsCard is the id of the card that holds AzTS's own token.
@@ -187,8 +175,8 @@ func (t *tokens) get(w http.ResponseWriter, r *http.Request, live *session.Sessi
 	if err != nil {
 		return t.notGiven(w, r, live, e, err)
 	}
-	if held := token.IssuedAt.Before(began); held && e.wish.purpose != "" {
-		if err := t.broker.NotePurpose(ctx, live.User.ID, token, e.wish.purpose); err != nil {
+	if token.IssuedAt.Before(began) {
+		if err := t.broker.AskedFor(ctx, live.ID, e.scopes, e.wish.noted()); err != nil {
 			return err
 		}
 	}
@@ -222,7 +210,8 @@ func (t *tokens) notGiven(w http.ResponseWriter, r *http.Request, live *session.
 // visit sends the person to the provider for the errand's token. A challenge
 // that they have just answered is explained instead.
 func (t *tokens) visit(w http.ResponseWriter, r *http.Request, live *session.Session, e errand, claims string) error {
-	back := e.wish.query(t.cardID(entra.TokenKey(e.scopes)), e.scopes)
+	// What was typed travels with the flow.
+	back := templates.TokenQuery{Got: t.cardID(entra.TokenKey(e.scopes)), Resource: e.wish.resource}.URL()
 	err := t.auth.visitFor(w, r, live, tokenVisit{Scopes: e.scopes, Claims: claims, Reason: e.wish.noted(), ReturnTo: back})
 	if err != nil {
 		return t.answer(w, r, live, view{wish: e.wish, err: err, title: "You got no token"})

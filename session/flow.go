@@ -27,11 +27,14 @@ const (
 	maxFlows = 4
 	// MaxReturnTo bounds the address that a flow comes back to, in bytes.
 	MaxReturnTo = 512
-	// MaxReason bounds what a person writes about a token, in bytes.
-	MaxReason = 512
+	// MaxReason bounds what a person writes about a token, in bytes: 200
+	// characters of any script.
+	MaxReason = 800
 	// maxFlowCookie bounds name and value of one cookie, in bytes. Browsers drop
-	// more than 4096 (RFC 6265bis §5.6), and maxFlows of them travel together.
-	maxFlowCookie = 2047
+	// more than 4096 (RFC 6265bis §5.6). Those of a browser travel together with
+	// each request, below maxFlowBytes, or proxies would refuse it.
+	maxFlowCookie = 3500
+	maxFlowBytes  = 7000
 )
 
 // Flow is a visit to the authorization endpoint that has not come back yet. It
@@ -44,10 +47,11 @@ type Flow struct {
 	Verifier     string    `json:"v"` // PKCE code_verifier
 	ResponseType string    `json:"t"`
 	Scopes       []string  `json:"s"`
-	ReturnTo     string    `json:"r"`           // a local path; "/" for one that is too long
+	ReturnTo     string    `json:"r"`           // a local path; without its query where it is too long
 	SteppedUp    bool      `json:"u,omitempty"` // MFA was demanded
 	Reason       string    `json:"w,omitempty"` // what the person wants the token for
 	Challenge    string    `json:"c,omitempty"` // names the claims challenge that the visit answers
+	Claims       string    `json:"l,omitempty"` // the challenge itself, where it may have to be sent twice
 	Session      ID        `json:"i,omitzero"`  // the browser's session when it left; zero for none
 	StartedAt    time.Time `json:"at"`
 }
@@ -72,28 +76,45 @@ func setFlowCookie(w http.ResponseWriter, name, value string, maxAge int) {
 		Secure: true, HttpOnly: true, SameSite: http.SameSiteNoneMode})
 }
 
+// errFlowLong says that a visit has more to remember than a cookie holds.
+var errFlowLong = apperr.New(apperr.Invalid, "visit_long", "This is more than can be taken to the company sign-in at once.").
+	WithNext(apperr.MenderPerson, "Ask for fewer scopes, or write less about what the token is for.")
+
+// fitting returns a local path that fits a flow: what stands in the query is lost
+// before the page is.
+func fitting(returnTo string) string {
+	if len(returnTo) > MaxReturnTo {
+		returnTo, _, _ = strings.Cut(returnTo, "?")
+	}
+	if len(returnTo) > MaxReturnTo {
+		return "/"
+	}
+	return returnTo
+}
+
 // StartFlow fills in nonce, verifier and time, seals the flow in a cookie and
 // returns its state. Of several flows in one browser the oldest goes when there
-// are too many.
+// are too many. What no cookie holds is refused, with an error of kind Invalid.
 func (s *Store) StartFlow(w http.ResponseWriter, r *http.Request, flow Flow) (state string, started Flow, err error) {
 	state = newSecret()
 	flow.Nonce, flow.Verifier, flow.StartedAt = newSecret(), newSecret(), s.options.Now()
-	if len(flow.ReturnTo) > MaxReturnTo {
-		flow.ReturnTo = "/"
-	}
+	flow.ReturnTo = fitting(flow.ReturnTo)
 	if len(flow.Reason) > MaxReason {
-		flow.Reason = ""
+		return "", Flow{}, errFlowLong.Becausef("a reason of %d bytes", len(flow.Reason))
 	}
 	name := flowCookie(state)
 	value, err := s.sealFlow(flow, name, state)
 	if err == nil && len(name)+len(value) > maxFlowCookie {
-		flow.ReturnTo = "/" // quotes in it take twice the room
+		flow.ReturnTo, _, _ = strings.Cut(flow.ReturnTo, "?")
 		value, err = s.sealFlow(flow, name, state)
 	}
 	if err != nil {
 		return "", Flow{}, err
 	}
-	s.dropOldFlows(w, r)
+	if n := len(name) + len(value); n > maxFlowCookie {
+		return "", Flow{}, errFlowLong.Becausef("a cookie of %d bytes", n)
+	}
+	s.dropOldFlows(w, r, maxFlowBytes-len(name)-len(value))
 	setFlowCookie(w, name, value, int(FlowAge/time.Second))
 	return state, flow, nil
 }
@@ -104,6 +125,7 @@ func (s *Store) sealFlow(flow Flow, name, state string) (string, error) {
 	// As in HTML, each & of ReturnTo would take six bytes.
 	encoder := json.NewEncoder(&plain)
 	encoder.SetEscapeHTML(false)
+	flow.Scopes = []string{packScopes(flow.Scopes)}
 	if err := encoder.Encode(flow); err != nil {
 		return "", fmt.Errorf("session: flow: %w", err)
 	}
@@ -112,18 +134,55 @@ func (s *Store) sealFlow(flow Flow, name, state string) (string, error) {
 	return fmt.Sprintf("%d.%s", flow.StartedAt.UnixMilli(), s.keys.SealText(plain.Bytes(), name+"/"+state)), nil
 }
 
-func (s *Store) dropOldFlows(w http.ResponseWriter, r *http.Request) {
-	type pending struct{ name, started string }
+// packScopes writes scopes without repeating what the one before began with:
+// twenty of one API would not fit otherwise. No scope begins with a slash.
+func packScopes(scopes []string) string {
+	var packed []string
+	before := ""
+	for _, scope := range scopes {
+		of := scope[:strings.LastIndexByte(scope, '/')+1]
+		if of != "" && of == before {
+			packed = append(packed, "/"+scope[len(of):])
+		} else {
+			packed = append(packed, scope)
+		}
+		before = of
+	}
+	return strings.Join(packed, " ")
+}
+
+func unpackScopes(packed string) []string {
+	scopes := strings.Fields(packed)
+	before := ""
+	for i, scope := range scopes {
+		if name, short := strings.CutPrefix(scope, "/"); short {
+			scopes[i] = before + name
+		}
+		before = scopes[i][:strings.LastIndexByte(scopes[i], '/')+1]
+	}
+	return scopes
+}
+
+// dropOldFlows makes room for one more flow: the oldest go until those that stay
+// are few enough, and small enough together.
+func (s *Store) dropOldFlows(w http.ResponseWriter, r *http.Request, room int) {
+	type pending struct {
+		name, started string
+		size          int
+	}
 	var flows []pending
+	total := 0
 	for _, c := range r.Cookies() {
 		if strings.HasPrefix(c.Name, flowPrefix) {
 			started, _, _ := strings.Cut(c.Value, ".")
-			flows = append(flows, pending{c.Name, started})
+			flows = append(flows, pending{c.Name, started, len(c.Name) + len(c.Value)})
+			total += len(c.Name) + len(c.Value)
 		}
 	}
 	slices.SortStableFunc(flows, func(a, b pending) int { return strings.Compare(a.started, b.started) })
-	for i := 0; i <= len(flows)-maxFlows; i++ {
+	for i := 0; i < len(flows) && (len(flows)-i >= maxFlows || total > room); i++ {
 		setFlowCookie(w, flows[i].name, "", -1)
+		total -= flows[i].size
 	}
 }
 
@@ -159,6 +218,7 @@ func (s *Store) TakeFlow(w http.ResponseWriter, r *http.Request, state string) (
 	if err := json.Unmarshal(plain, &flow); err != nil {
 		return Flow{}, errNoFlow.Because(err)
 	}
+	flow.Scopes = unpackScopes(strings.Join(flow.Scopes, " "))
 	if age := s.options.Now().Sub(flow.StartedAt); age > FlowAge {
 		return Flow{}, errNoFlow.Becausef("started %v ago", age.Round(time.Second))
 	}

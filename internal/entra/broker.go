@@ -52,6 +52,7 @@ const (
 	FlowSignIn            = "sign_in"            // with the code of a sign-in
 	FlowAuthorizationCode = "authorization_code" // with the code of a visit for this token
 	FlowRefreshToken      = "refresh_token"
+	FlowHeld              = "held" // none: the session held it already
 	FlowClientCredentials = "client_credentials"
 	FlowManagedIdentity   = "managed_identity"
 )

@@ -75,3 +75,42 @@ func TestAnAnsweredChallengeIsRememberedForAWhile(t *testing.T) {
 		t.Error("it is remembered for ever")
 	}
 }
+
+func TestAfterThreeChallengesTheNextIsALoop(t *testing.T) {
+	b, _, now := carrier(t)
+	session, scopes := SessionID{1}, []string{"api://azts/x", "api://azts/y"}
+	for i, challenge := range []string{"one", "two", "three", "four"} {
+		again, err := b.Answered(t.Context(), session, scopes, challenge)
+		if err != nil || again != (i == 3) {
+			t.Errorf("challenge %d is answered: %v, %v", i+1, again, err)
+		}
+		if err := b.records.SaveTokens(t.Context(), session, b.sealAnswered(session, scopes, challenge)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if again, err := b.Answered(t.Context(), session, scopes[:1], "five"); again || err != nil {
+		t.Errorf("those of other scopes count: %v", err)
+	}
+	*now = now.Add(challengeAge)
+	if again, err := b.Answered(t.Context(), session, scopes, "five"); again || err != nil {
+		t.Errorf("after a while they count still: %v", err)
+	}
+}
+
+func TestMergedClaimsAskForBoth(t *testing.T) {
+	const mfa = `{"id_token":{"amr":{"essential":true,"values":["mfa"]}}}`
+	for second, want := range map[string]string{
+		`{"access_token":{"acrs":{"essential":true,"value":"c1"}}}`: `{"access_token":{"acrs":{"essential":true,"value":"c1"}},"id_token":{"amr":{"essential":true,"values":["mfa"]}}}`,
+		`{"id_token":{"amr":null,"auth_time":null}}`:                `{"id_token":{"amr":{"essential":true,"values":["mfa"]},"auth_time":null}}`,
+		`{}`: mfa,
+	} {
+		if got, err := MergeClaims(mfa, second); err != nil || got != want {
+			t.Errorf("%s: %s, %v", second, got, err)
+		}
+	}
+	for _, none := range []string{"", "[]", `"x"`, `{"id_token":1}`, "{"} {
+		if got, err := MergeClaims(mfa, none); err == nil {
+			t.Errorf("%q became %s", none, got)
+		}
+	}
+}

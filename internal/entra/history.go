@@ -2,6 +2,11 @@ package entra
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"strings"
 	"time"
 
 	"azts.internal/portal/internal/access"
@@ -47,9 +52,6 @@ type IssueRecords interface {
 	// MarkIssue notes a use of a person's token. An issue that is not there, or
 	// is somebody else's, is no failure: the history forgets before tokens do.
 	MarkIssue(ctx context.Context, person access.PersonID, id string, use Use, at time.Time) error
-	// NotePurpose gives an issue of the portal's own a purpose: the person found
-	// a use for it. One that has a purpose keeps it.
-	NotePurpose(ctx context.Context, person access.PersonID, id, purpose string) error
 }
 
 // History lists the tokens that were issued to a person, as [IssueRecords.Issues].
@@ -66,11 +68,32 @@ func (b *Broker) Mark(ctx context.Context, person access.PersonID, token AccessT
 	return b.records.MarkIssue(ctx, person, token.IssueID, use, b.now())
 }
 
-// NotePurpose notes what a person wants a token for that the portal had got for
-// its own pages.
-func (b *Broker) NotePurpose(ctx context.Context, person access.PersonID, token AccessToken, purpose string) error {
-	if token.IssueID == "" || token.Purpose != "" {
-		return nil
+// PurposeUnsaid is the purpose of a token that a person asked for without saying
+// what for; "" is the portal's own pages.
+const PurposeUnsaid = "-"
+
+// AskedFor notes that a person asked for a token that the session holds already:
+// what for, if that is new. The token has the new purpose from now on, and a line
+// of its own in the history, since the line of the purpose before stays true.
+func (b *Broker) AskedFor(ctx context.Context, session SessionID, scopes []string, purpose string) error {
+	release, err := b.lock(ctx, hex.EncodeToString(session[:]))
+	if err != nil {
+		return err
 	}
-	return b.records.NotePurpose(ctx, person, token.IssueID, purpose)
+	defer release()
+	token, err := b.Cached(ctx, session, scopes)
+	if errors.Is(err, ErrNoToken) {
+		return nil // forgotten meanwhile
+	}
+	if err != nil || purpose == token.Purpose || purpose == PurposeUnsaid && token.Purpose != "" {
+		return err
+	}
+	token.Purpose, token.IssueID = purpose, rand.Text()
+	plain, err := json.Marshal(token)
+	if err != nil {
+		return errors.New("entra: a held token cannot be written") // its bytes stay out of the error
+	}
+	key := TokenKey(scopes)
+	return b.records.SaveTokens(ctx, session, SealedToken{Resource: key, Sealed: b.keys.Seal(plain, tokenPlace(session, key)), ExpiresAt: token.ExpiresAt,
+		IssueID: token.IssueID, Scopes: strings.Join(token.Scopes, " "), Purpose: purpose, Flow: FlowHeld, IssuedAt: b.now()})
 }

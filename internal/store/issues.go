@@ -85,13 +85,3 @@ func (db *DB) MarkIssue(ctx context.Context, person access.PersonID, id string, 
 	}
 	return nil
 }
-
-// NotePurpose implements entra.IssueRecords.
-func (db *DB) NotePurpose(ctx context.Context, person access.PersonID, id, purpose string) error {
-	_, err := db.exec(ctx, "UPDATE issued_tokens SET purpose = $1 WHERE id = $2 AND authority = $3 AND subject = $4 AND purpose = ''",
-		purpose, id, person.Authority, person.Subject)
-	if err != nil {
-		return fmt.Errorf("store: noting a purpose: %w", err)
-	}
-	return nil
-}

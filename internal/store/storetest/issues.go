@@ -117,16 +117,10 @@ func issueOfOthers(w *world) {
 	w.ok(w.a.SaveTokens(w.Context(), rec.ID, token))
 	other := access.PersonID{Authority: w.person.Authority, Subject: w.person.Subject + "x"}
 	w.ok(w.a.MarkIssue(w.Context(), other, token.IssueID, entra.Revealed, start))
-	w.ok(w.a.NotePurpose(w.Context(), other, token.IssueID, "mine"))
 	if list, total, err := w.b.Issues(w.Context(), other, 10, 0); err != nil || total != 0 || len(list) != 0 {
 		w.Errorf("somebody else reads %+v, %v", list, err)
 	}
 	if list, _ := w.issues(1, 0); list[0].Reveals != 0 || list[0].Purpose != "" {
 		w.Errorf("somebody else wrote %+v", list[0])
-	}
-	w.ok(w.a.NotePurpose(w.Context(), w.person, token.IssueID, "first"))
-	w.ok(w.a.NotePurpose(w.Context(), w.person, token.IssueID, "second"))
-	if list, _ := w.issues(1, 0); list[0].Purpose != "first" {
-		w.Errorf("the purpose is %q", list[0].Purpose)
 	}
 }
