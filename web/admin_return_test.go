@@ -97,15 +97,19 @@ func TestAnotherTabDuringTheGrant(t *testing.T) {
 }
 
 // TestAttackSomebodyElseAnswers: whoever signs in while an admin is at the tenant
-// does not finish their grant.
+// does not finish their grant, not even as an admin.
 func TestAttackSomebodyElseAnswers(t *testing.T) {
 	t.Parallel()
-	w, b := adminWorld(t)
+	w := startWorld(t, setup{env: map[string]string{"PORTAL_ADMIN_GROUPS": sandbox.GroupID(sandbox.TomasID, 0)}})
+	const tomas = "tomas@contoso.com"
+	b := w.browser()
+	b.signIn(ada)
 	answer := consentAnswer(b, groupScope, "button[value=accept]")
 	b.signOut()
-	b.signIn("pia@contoso.com")
-	if p := b.open(visit{to: answer.RequestURI(), from: fromTenant}); p.status != http.StatusForbidden {
-		t.Errorf("status %d: %s", p.status, p.text("main"))
+	b.signIn(tomas)
+	b.through(b.get("/admin/requests"), tomas).want(http.StatusOK, "Requests")
+	if p := b.open(visit{to: answer.RequestURI(), from: fromTenant}); p.status != http.StatusForbidden || p.evidence("Code") != "admin_consent_other" {
+		t.Errorf("status %d %s: %s", p.status, p.evidence("Code"), p.text("main"))
 	}
 	w.wantAudit(t, "grant-tenant intended")
 }
