@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/scan"
 	"azts.internal/portal/session"
 )
@@ -32,6 +33,9 @@ const (
 	resumeLimit = time.Hour
 	resumeTime  = 3 * time.Second
 	clockSlack  = 5 * time.Second
+	// wakeAgain is when the scans that wait for the owner of a new stream are
+	// woken once more: one that was just being looked at could not be.
+	wakeAgain = time.Second
 )
 
 // events is the area of live pages.
@@ -141,6 +145,8 @@ func (e *events) stream(w http.ResponseWriter, r *http.Request, live *session.Se
 			return nil
 		}
 	}
+	again := time.NewTimer(wakeAgain)
+	defer again.Stop()
 	pulse := time.NewTicker(beat)
 	defer pulse.Stop()
 	end := time.NewTimer(min(streamAge, live.ExpiresAt.Sub(e.now())))
@@ -157,6 +163,8 @@ func (e *events) stream(w http.ResponseWriter, r *http.Request, live *session.Se
 		case <-ended:
 			_ = send("event: session-ended\ndata: {}\n\n") // the last word; nobody to tell of a failure
 			return nil
+		case <-again.C:
+			e.wake(r.Context(), live)
 		case <-pulse.C:
 			err = send(": beat\n\n")
 		case change, ok := <-changes:
@@ -174,13 +182,19 @@ func (e *events) stream(w http.ResponseWriter, r *http.Request, live *session.Se
 // wake lets the scans that wait for the person go on: an open page of theirs
 // shows that they are back.
 func (e *events) wake(ctx context.Context, live *session.Session) {
-	if e.scans == nil {
+	e.frame.wake(ctx, e.scans, live.User.ID)
+}
+
+// wake lets the scans that wait for a person go on, who has just shown that they
+// are back. scans may be nil.
+func (f *frame) wake(ctx context.Context, scans *scan.Service, person access.PersonID) {
+	if scans == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, resumeTime)
 	defer cancel()
-	if err := e.scans.Wake(ctx, live.User.ID); err != nil {
-		e.log.WarnContext(ctx, "waiting scans are not woken", "err", err) // they go on within a minute
+	if err := scans.Wake(ctx, person); err != nil {
+		f.log.WarnContext(ctx, "waiting scans are not woken", "err", err) // they go on within a minute
 	}
 }
 
