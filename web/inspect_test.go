@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -190,6 +191,28 @@ func TestInspectKeys(t *testing.T) {
 	if n := w.tenant.count("/elsewhere/.well-known/openid-configuration"); n != 0 {
 		t.Errorf("the address of a token was opened %d times", n)
 	}
+}
+
+// TestAttackSecretAsKid: what is pasted is nowhere in the log, made-up kids neither;
+// whoever comes after many of them is told to wait, and not that a key is unknown.
+func TestAttackSecretAsKid(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t, setup{})
+	b := w.browser()
+	b.signIn(dana)
+	enc := base64.RawURLEncoding.EncodeToString
+	claims := enc([]byte(`{"iss":"` + w.env["PORTAL_ISSUER"] + `","tid":"` + sandbox.TenantID + `"}`))
+	var p *page
+	for i := range 9 {
+		header := enc(fmt.Appendf(nil, `{"alg":"RS256","kid":"P4ssw0rd-in-kid-%d"}`, i))
+		p = b.post("/tokens/inspect", url.Values{"token": {header + "." + claims + "." + enc([]byte("signature"))}}).want(http.StatusOK, "Token inspector")
+	}
+	p.has(`[data-inspect="signature"]`, "Try again in a minute")
+	if len(w.log.lines("an unknown kid was not looked up")) == 0 {
+		t.Error("the log does not say that keys were not looked up")
+	}
+	w.stop()
+	nowhere(t, "the log", []byte(w.log.String()), map[string][]string{"a kid": {"P4ssw0rd-in-kid-"}})
 }
 
 // TestInspectIsForPeopleSignedIn: nobody else, and no form of another site.

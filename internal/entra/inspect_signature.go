@@ -92,7 +92,7 @@ func (i *Inspector) Check(ctx context.Context, in *Inspection) Note {
 // Keys returns the keys of an issuer that could have signed a token: those with
 // the kid, all for an empty one. tenant is the token's tid, where it has one.
 // Else it says why there are none: sig_issuer_missing, sig_issuer_foreign,
-// sig_key_unknown, sig_keys_away.
+// sig_key_unknown, sig_key_later, sig_keys_away.
 func (i *Inspector) Keys(ctx context.Context, issuer, tenant, kid string) ([]jose.JSONWebKey, Note) {
 	about := shorten(issuer, nameLimit)
 	if issuer == "" {
@@ -107,6 +107,9 @@ func (i *Inspector) Keys(ctx context.Context, issuer, tenant, kid string) ([]jos
 			continue
 		}
 		found, err := known.keys.candidates(ctx, m.JWKSURI, kid)
+		if errors.Is(err, errKeyNotAsked) {
+			return nil, Note{"sig_key_later", about}
+		}
 		if errors.Is(err, errUnknownKey) {
 			return nil, Note{"sig_key_unknown", about}
 		}

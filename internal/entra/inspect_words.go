@@ -42,6 +42,7 @@ var InspectWords = map[string]InspectWord{
 	"sig_good":           {"success", "Signature: good", "Made by {about} and not changed since. Whether it has expired, and whom it is for, is another question."},
 	"sig_wrong":          {"error", "Signature: wrong", "{about} did not sign this. The token was changed, or somebody else made it."},
 	"sig_key_unknown":    {"warning", "Signature: key unknown", "The key that is named (kid) is none of the keys that {about} publishes. The token is old, from another cloud, or made up."},
+	"sig_key_later":      {"info", "Signature: not looked up now", "Too many keys were asked for that {about} does not have, so its keys rest for a moment. Try again in a minute."},
 	"sig_issuer_foreign": {"info", "Signature: not checked", "The issuer {about} is not ours and not on the list of whoever runs this portal. Its keys are not fetched: addresses in a token are never opened."},
 	"sig_issuer_missing": {"info", "Signature: not checked", "The token does not say who made it (iss), so there is no key to check it with."},
 	"sig_keys_away":      {"warning", "Signature: not checked", "The keys of {about} cannot be fetched at the moment. Try again in a minute."},

@@ -30,6 +30,10 @@ const (
 // errUnknownKey says that no key of the provider has the token's kid.
 var errUnknownKey = errors.New("no such key at the provider")
 
+// errKeyNotAsked is an errUnknownKey that the provider was not asked about: too
+// many kids were unknown of late.
+var errKeyNotAsked = fmt.Errorf("%w as far as it was asked", errUnknownKey)
+
 type publicKey struct {
 	jose.JSONWebKey
 	issuer string // the entry's own issuer, "" if it names none (entra.md §1.4)
@@ -115,8 +119,9 @@ func (s *keySet) candidates(ctx context.Context, uri, kid string) ([]publicKey, 
 	}
 	if f != nil {
 		err = f.wait(ctx)
-	} else if errors.Is(err, errUnknownKey) {
-		s.log.WarnContext(ctx, "an unknown kid was not looked up: too many of them", "kid", clip(kid))
+	} else if errors.Is(err, errKeyNotAsked) {
+		// Without the kid: it comes from whoever pasted or sent the token.
+		s.log.WarnContext(ctx, "an unknown kid was not looked up: too many of them")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -151,7 +156,7 @@ func (s *keySet) refresh(uri string, known bool) (*flight, error) {
 		return nil, s.err
 	}
 	if !known && len(s.keys) > 0 && now.Sub(s.fetched) < keysFresh && !s.spend(now) {
-		return nil, errUnknownKey
+		return nil, errKeyNotAsked
 	}
 	s.underway = &flight{done: make(chan struct{})}
 	go s.fly(s.underway, uri)
