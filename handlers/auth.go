@@ -12,6 +12,7 @@ import (
 
 	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/internal/scan"
 	"azts.internal/portal/session"
 	"azts.internal/portal/templates"
 )
@@ -50,6 +51,7 @@ type auth struct {
 	provider *entra.Provider
 	broker   *entra.Broker
 	signIn   SignIn
+	scans    *scan.Service // nil where AzTS is not configured
 }
 
 // login is GET /auth/login?return_to=&prompt=&login_hint=&domain_hint=.
@@ -219,6 +221,7 @@ func (a *auth) keep(w http.ResponseWriter, r *http.Request, flow session.Flow, i
 	}
 	a.log.LogAttrs(r.Context(), slog.LevelInfo, "a visit brought a token", slog.String("person", identity.User.ID.String()),
 		slog.Any("scopes", resourceScopes(flow.Scopes)))
+	a.wake(r.Context(), a.scans, identity.User.ID) // pages without scripts have no stream that would
 	redirect(w, localPath(flow.ReturnTo))
 	return nil
 }
@@ -241,6 +244,7 @@ func (a *auth) begin(w http.ResponseWriter, r *http.Request, flow session.Flow, 
 	}
 	a.log.LogAttrs(r.Context(), slog.LevelInfo, "signed in", slog.String("person", live.User.ID.String()),
 		slog.String("purpose", flow.Purpose), slog.String("device", live.Device))
+	a.wake(r.Context(), a.scans, live.User.ID)
 	redirect(w, localPath(flow.ReturnTo))
 	return nil
 }

@@ -86,7 +86,7 @@ func New(p Parts) (http.Handler, error) {
 	f := &frame{sessions: p.Sessions, provider: p.Provider, rules: p.Rules, environment: p.Environment, notice: p.Notice,
 		version: p.Version, features: Features{AzTS: p.AzTS != nil, Graph: p.Graph != nil},
 		overTLS: strings.HasPrefix(p.BaseURL, "https://"), now: p.Now, log: p.Log}
-	auth := &auth{frame: f, provider: p.Provider, broker: p.Broker, signIn: p.SignIn}
+	auth := &auth{frame: f, provider: p.Provider, broker: p.Broker, signIn: p.SignIn, scans: p.Scans}
 	if p.Graph != nil {
 		f.groups = &groupAdmins{frame: f, graph: p.Graph, broker: p.Broker}
 	}
