@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -39,6 +40,7 @@ type tokens struct {
 	texts     *consentTexts
 	scopes    []string // of AzTS
 	clientID  string
+	calls     *limiter // calls to the tenant
 	commands  templates.Commands
 }
 
@@ -50,6 +52,16 @@ type wish struct {
 	purpose  string
 	goOn     bool // they have read why they are sent to the provider
 }
+
+const (
+	// tokenCalls is how many tokens a person may have made within tokenCallsIn: no
+	// work needs more, and the tenant counts them as the portal's.
+	tokenCalls   = 30
+	tokenCallsIn = 10 * time.Minute
+)
+
+var errTokenCalls = apperr.New(apperr.TooMany, "token_calls", "You have asked for very many tokens in a few minutes, so it rests for a while.").
+	WithNext(apperr.MenderPerson, "Use the ones you have; each is good for about an hour. In ten minutes you can ask again.")
 
 var errPurposeLong = apperr.New(apperr.Invalid, "purpose_long", "What the token is for is longer than 200 characters.").
 	WithNext(apperr.MenderPerson, "Make it shorter.")
@@ -142,6 +154,9 @@ func (t *tokens) request(w http.ResponseWriter, r *http.Request, live *session.S
 		}
 		return t.answer(w, r, live, view{wish: ask, formError: err})
 	}
+	if scopes, err = t.broker.Spelled(r.Context(), live.ID, scopes); err != nil {
+		return err
+	}
 	return t.get(w, r, live, errand{wish: ask, scopes: scopes, again: templates.Action{URL: templates.TokensURL, Fields: ask.fields(scopes)}})
 }
 
@@ -168,6 +183,12 @@ func (t *tokens) get(w http.ResponseWriter, r *http.Request, live *session.Sessi
 	defer cancel()
 	began := t.now()
 	want := entra.Request{Scopes: e.scopes, Purpose: e.wish.noted()}
+	want.Permit = func() error {
+		if !t.calls.allowPerson(live.User.ID) {
+			return errTokenCalls
+		}
+		return nil
+	}
 	if e.fresh {
 		want.NewerThan = began
 	}

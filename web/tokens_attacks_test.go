@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/base64"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -52,4 +54,103 @@ func TestAskAzTSBlind(t *testing.T) {
 	if !strings.Contains(answer, "AzTS takes the token") || !strings.Contains(answer, "could not be read") || strings.Contains(answer, "Owner") {
 		t.Errorf("with Azure down: %s", answer)
 	}
+}
+
+// purposes returns what the history says the tokens of an API were for, the newest
+// first.
+func purposes(b *browser, api string) []string {
+	b.t.Helper()
+	var texts []string
+	for _, row := range b.get("/tokens/history").sel("table.issues tbody tr").EachIter() {
+		if clean(row.Find("th strong").Text()) == api {
+			texts = append(texts, clean(row.Find(`[data-label="For"]`).Text()))
+		}
+	}
+	return texts
+}
+
+// TestPurposeIsKept in whatever script, over a visit, over a declined consent, and
+// the second one for a token that is held.
+func TestPurposeIsKept(t *testing.T) {
+	t.Parallel()
+	w := tokensWorld(t)
+	b := w.browser()
+	b.signIn(dana)
+	long := strings.Repeat("監", 200)
+	gone := b.send(visit{to: "/tokens", form: asking(sandbox.GraphAudience, long, graphRead), from: b.address("/")})
+	consent := b.get(gone.leadsTo(w.authorizeURL()).String())
+	declined := b.submit(b.submit(consent, "button[value=decline]", nil), "form#hiddenform", nil)
+	form := b.get(declined.one("main a.btn-primary").AttrOr("href", ""))
+	if got := form.one("#purpose").AttrOr("value", ""); got != long || form.one("#request input[checked]").AttrOr("value", "") != graphRead {
+		t.Errorf("after declining the form holds %q", got)
+	}
+	p := b.through(b.submit(form, "#request form button", url.Values{"purpose": {form.one("#purpose").AttrOr("value", "")}}), dana)
+	p.has(`[data-token="Microsoft Graph"]`, long)
+
+	scope := sandbox.AzTSAppIDURI + "/user_impersonation"
+	for _, purpose := range []string{"first", "first", "second", ""} {
+		b.post("/tokens", asking(sandbox.AzTSAppIDURI, purpose, scope)).want(http.StatusOK, "Tokens")
+	}
+	b.get("/tokens").has("#azts .facts", "second")
+	for api, want := range map[string]string{"Microsoft Graph": long, "AzTS": "second|first|the portal's own pages"} {
+		if got := strings.Join(purposes(b, api), "|"); got != want {
+			t.Errorf("the history of %s: %s, want %s", api, got, want)
+		}
+	}
+}
+
+// TestAttackChallengesWithoutEnd: an API that words its challenge anew each time
+// sends nobody round for ever.
+func TestAttackChallengesWithoutEnd(t *testing.T) {
+	t.Parallel()
+	w := tokensWorld(t)
+	b := w.browser()
+	b.signIn(dana)
+	asked := 0
+	w.tenant.answerWith(func(rw http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasPrefix(r.URL.Path, "/azts/") {
+			return false
+		}
+		asked++
+		claims := fmt.Sprintf(`{"access_token":{"nbf":{"essential":true,"value":"%d"}}}`, 1_700_000_000+asked)
+		rw.Header().Set("WWW-Authenticate", `Bearer error="insufficient_claims", claims="`+base64.StdEncoding.EncodeToString([]byte(claims))+`"`)
+		rw.WriteHeader(http.StatusUnauthorized)
+		return true
+	})
+	for range 3 {
+		told := b.send(visit{to: "/tokens/check", form: url.Values{"id": {"azts"}}, from: b.address("/")}).want(http.StatusOK, "Tokens")
+		gone := b.send(formOf(told, ".panel form"))
+		b.through(b.get(gone.leadsTo(w.authorizeURL()).String()), dana).want(http.StatusOK, "Tokens")
+	}
+	stopped := b.send(visit{to: "/tokens/check", form: url.Values{"id": {"azts"}}, from: b.address("/")}).want(http.StatusForbidden, "Tokens")
+	if stopped.evidenceIn(".panel") != "challenge_repeated" || stopped.sel(".panel form").Length() != 0 {
+		t.Errorf("the fourth time: %s", stopped.text(".panel"))
+	}
+}
+
+// TestAttackManyTokens: neither spellings nor renewals make tokens without end.
+func TestAttackManyTokens(t *testing.T) {
+	t.Parallel()
+	w := tokensWorld(t, sandbox.InventoryAppIDURI+"/Items.Read")
+	b := w.browser()
+	b.signIn(dana)
+	for _, name := range []string{"Items.Read", "items.read", "ITEMS.READ items.Read"} {
+		form := asking(sandbox.InventoryAppIDURI, "")
+		form.Set("other", name)
+		b.post("/tokens", form).want(http.StatusOK, "Tokens")
+	}
+	if n := len(held(b)); n != 2 {
+		t.Errorf("%d cards for two tokens", n)
+	}
+	before := w.tenant.count(tokenPath)
+	for range 40 {
+		b.send(visit{to: "/tokens/renew", form: url.Values{"id": {"azts"}}, from: b.address("/")})
+	}
+	if n := w.tenant.count(tokenPath) - before; n != 29 { // one was for the inventory
+		t.Errorf("40 renewals made %d calls to the tenant", n)
+	}
+	p := b.post("/tokens/renew", url.Values{"id": {"azts"}}).want(http.StatusTooManyRequests, "Tokens")
+	p.has(".panel", "rests for a while")
+	// What is held can still be used, by everybody.
+	b.post("/tokens/reveal", nil).want(http.StatusOK, "Tokens")
 }

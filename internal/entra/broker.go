@@ -99,6 +99,9 @@ type Request struct {
 	// NewerThan, if not zero, refuses the kept token unless it was issued after
 	// that time: an API may have refused it, or the person wants a new one.
 	NewerThan time.Time
+	// Permit is asked before the provider is; its error ends the request. nil
+	// permits.
+	Permit func() error
 }
 
 // InteractionRequired is the cause of an error that only the person can mend,
@@ -242,6 +245,12 @@ func (b *Broker) Token(ctx context.Context, session SessionID, want Request) (Ac
 		release()
 		return token, err
 	}
+	if want.Permit != nil {
+		if err := want.Permit(); err != nil {
+			release()
+			return AccessToken{}, err
+		}
+	}
 	// A provider that rotates has taken back the old refresh token by the time
 	// its answer is on the way, and takes a second use of it for theft. So the
 	// refresh goes on to its own end (tokenTimeout, then saveLimit), whoever
@@ -357,7 +366,11 @@ func (b *Broker) refresh(ctx context.Context, session SessionID, want Request) (
 	}
 	save, cancelSave := context.WithTimeout(context.WithoutCancel(ctx), saveLimit)
 	defer cancelSave()
-	return token, b.records.SaveTokens(save, session, sealed...)
+	// Stored first: whatever else fails, a rotated refresh token must not be lost.
+	if err := b.records.SaveTokens(save, session, sealed...); err != nil {
+		return AccessToken{}, err
+	}
+	return token, b.makeRoom(save, session, TokenKey(scopes))
 }
 
 // signInAgain says that the person has to visit the provider, in the words of

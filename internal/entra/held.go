@@ -8,6 +8,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 )
 
 // HeldToken is an access token of a session and its person.
@@ -75,6 +76,66 @@ func (b *Broker) HeldByID(ctx context.Context, session SessionID, id string) (He
 		}
 	}
 	return HeldToken{}, ErrNoToken
+}
+
+const (
+	// maxHeld is how many access tokens of its person a session holds.
+	maxHeld = 50
+	// keptAfterEnd is how long a token that ended can still be renewed by its card.
+	keptAfterEnd = time.Hour
+)
+
+// makeRoom removes what ended a while ago, and of the tokens of the session's
+// person those that end first where another one would be too many. Call it under
+// the session's lock.
+func (b *Broker) makeRoom(ctx context.Context, session SessionID, key string) error {
+	stored, err := b.records.ListTokens(ctx, session)
+	if err != nil {
+		return err
+	}
+	now := b.now()
+	var others []SealedToken
+	for _, one := range stored {
+		switch {
+		case one.Resource == refreshKey || one.Resource == key:
+		case one.ExpiresAt.Add(keptAfterEnd).Before(now):
+			if err := b.records.DeleteToken(ctx, session, one.Resource); err != nil {
+				return err
+			}
+		case keyOfScopes(one.Resource):
+			others = append(others, one)
+		}
+	}
+	slices.SortFunc(others, func(a, b SealedToken) int { return a.ExpiresAt.Compare(b.ExpiresAt) })
+	for ; len(others) >= maxHeld; others = others[1:] {
+		if err := b.records.DeleteToken(ctx, session, others[0].Resource); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Spelled returns scopes as the session's tokens spell them: the directory does
+// not tell User.Read from user.read, so neither may the name of a token.
+func (b *Broker) Spelled(ctx context.Context, session SessionID, scopes []string) ([]string, error) {
+	stored, err := b.records.ListTokens(ctx, session)
+	if err != nil {
+		return nil, err
+	}
+	spelled := slices.Clone(scopes)
+	for _, one := range stored {
+		if !keyOfScopes(one.Resource) {
+			continue
+		}
+		for _, known := range strings.Fields(one.Resource) {
+			for i := range spelled {
+				if strings.EqualFold(spelled[i], known) {
+					spelled[i] = known
+				}
+			}
+		}
+	}
+	return spelled, nil
 }
 
 // open unseals a token, ErrNoToken for one that ended or whose key was removed

@@ -2,6 +2,8 @@ package entra
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -85,5 +87,35 @@ func TestWhyThePersonIsNeeded(t *testing.T) {
 		if need.Silent() != c.silent || need.SignInEnded() != c.ended {
 			t.Errorf("%s: silent %v, ended %v", name, need.Silent(), need.SignInEnded())
 		}
+	}
+}
+
+// TestASessionHoldsFiftyTokens: the one that ends first makes room, what ended goes,
+// and the refresh token and an application's token stay.
+func TestASessionHoldsFiftyTokens(t *testing.T) {
+	b, records, now := carrier(t)
+	session, app := SessionID{1}, "app 1 2 api://c/.default"
+	if err := records.SaveTokens(t.Context(), session, SealedToken{Resource: app, ExpiresAt: now.Add(time.Minute)}); err != nil {
+		t.Fatal(err)
+	}
+	b.hold(t, session, "api://ended/x", "ended", -2*time.Hour)
+	for i := range 60 {
+		scopes := []string{fmt.Sprintf("api://a/%02d", i)}
+		err := b.KeepVisit(t.Context(), session, Visit{Scopes: scopes, Tokens: &TokenSet{AccessToken: "x", RefreshToken: "r", ReceivedAt: *now,
+			ExpiresAt: now.Add(time.Hour + time.Duration(i)*time.Second)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	held, err := b.Held(t.Context(), session)
+	if err != nil || len(held) != 50 || held[0].Key != "api://a/10" || held[49].Key != "api://a/59" {
+		t.Errorf("%d tokens, %v", len(held), err)
+	}
+	if n := len(records.tokens); n != 52 {
+		t.Errorf("%d rows, want the tokens, the refresh token and the application's", n)
+	}
+	scopes, err := b.Spelled(t.Context(), session, []string{"API://A/59", "api://other/x"})
+	if err != nil || !slices.Equal(scopes, []string{"api://a/59", "api://other/x"}) {
+		t.Errorf("spelled %q, %v", scopes, err)
 	}
 }

@@ -172,7 +172,7 @@ func (c Catalogue) Ask(appIDURI string, chosen []string, typed string) (*Resourc
 		if err != nil {
 			return resource, nil, err
 		}
-		if !slices.Contains(scopes, scope) {
+		if !slices.ContainsFunc(scopes, func(s string) bool { return strings.EqualFold(s, scope) }) {
 			scopes = append(scopes, scope)
 		}
 	}

@@ -42,5 +42,8 @@ func (b *Broker) KeepVisit(ctx context.Context, session SessionID, v Visit) erro
 	if v.Challenge != "" {
 		sealed = append(sealed, b.sealAnswered(session, v.Scopes, v.Challenge))
 	}
-	return b.records.SaveVisit(ctx, session, b.now(), v.SID, v.SessionState, sealed...)
+	if err := b.records.SaveVisit(ctx, session, b.now(), v.SID, v.SessionState, sealed...); err != nil {
+		return err
+	}
+	return b.makeRoom(ctx, session, TokenKey(v.Scopes))
 }
