@@ -60,3 +60,51 @@ func TestScanWaitsForItsOwnerAndGoesOnAtSignIn(t *testing.T) {
 		t.Errorf("AzTS was asked %d times to scan", n)
 	}
 }
+
+// TestScanGoesOnAtSignInWithoutScripts is the same for a browser that holds no
+// event stream: the sign-in alone wakes the scan.
+func TestScanGoesOnAtSignInWithoutScripts(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t, setup{sandbox: sandbox.Options{ScanDuration: time.Second, ResultsPerSubscription: 20}})
+	w.tenant.answerWith(func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/azts/ComplianceSummary/search" { // no end is seen before the sign-out
+			rw.WriteHeader(http.StatusServiceUnavailable)
+			return true
+		}
+		return false
+	})
+	b := w.browser()
+	b.signIn(dana)
+	startScan(b, "Contoso Prod", "Payments – Staging")
+	b.signOut()
+	w.tenant.answerWith(nil)
+	w.awaitText("the job put off", "scheduled", "SELECT CASE WHEN s.state = 'waiting' THEN j.state ELSE s.state END FROM scans s JOIN river_job j ON j.id = s.job_id")
+	b.signIn(dana)
+	begun := time.Now()
+	w.awaitText("the end of the scan", "completed", "SELECT state FROM scans")
+	if took := time.Since(begun); took > 10*time.Second { // by itself it looks every 15 s at most
+		t.Errorf("it went on after %v", took)
+	}
+}
+
+// awaitText asks the database until it says what is wanted.
+func (p *portalRun) awaitText(what, want, query string) {
+	p.t.Helper()
+	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Path: p.db, RawQuery: "mode=ro&_pragma=busy_timeout(5000)"}).String())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer db.Close()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		var got string
+		if err := db.QueryRow(query).Scan(&got); err != nil {
+			p.t.Fatal(err)
+		}
+		if got == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			p.t.Fatalf("%s: %q, want %q", what, got, want)
+		}
+	}
+}
