@@ -2,10 +2,12 @@ package main
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -153,4 +155,31 @@ func TestAttackManyTokens(t *testing.T) {
 	p.has(".panel", "rests for a while")
 	// What is held can still be used, by everybody.
 	b.post("/tokens/reveal", nil).want(http.StatusOK, "Tokens")
+}
+
+// TestStepUpCarriesTheChallenge: who is sent back for a second factor is still
+// asked for what the API wanted.
+func TestStepUpCarriesTheChallenge(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t, setup{env: map[string]string{"PORTAL_REQUIRE_MFA": "true"}})
+	b := w.browser()
+	b.signIn(dana)
+	const asked = `{"access_token":{"nbf":{"essential":true,"value":"1700000000"}}}` // which needs no second factor
+	w.tenant.answerWith(func(rw http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasPrefix(r.URL.Path, "/azts/") {
+			return false
+		}
+		rw.Header().Set("WWW-Authenticate", `Bearer error="insufficient_claims", claims="`+base64.StdEncoding.EncodeToString([]byte(asked))+`"`)
+		rw.WriteHeader(http.StatusUnauthorized)
+		return true
+	})
+	told := b.send(visit{to: "/tokens/check", form: url.Values{"id": {"azts"}}, from: b.address("/")}).want(http.StatusOK, "Tokens")
+	to := b.send(formOf(told, ".panel form")).leadsTo(w.authorizeURL())
+	// The tenant has forgotten the second factor.
+	b.jar.cookies = slices.DeleteFunc(b.jar.cookies, func(c stored) bool { return c.host == to.Hostname() })
+	answer := b.toAnswer(b.get(to.String()), dana).fields("form#hiddenform")
+	claims := w.callback(b, answer).leadsTo(w.authorizeURL()).Query().Get("claims")
+	if !json.Valid([]byte(claims)) || !strings.Contains(claims, `"nbf":{"essential":true,"value":"1700000000"}`) || !strings.Contains(claims, `"mfa"`) {
+		t.Errorf("the step-up asks for %s", claims)
+	}
 }
