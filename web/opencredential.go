@@ -18,9 +18,12 @@ import (
 const openCredentialFlag = "-open-credential"
 
 const (
-	// openLimit is how long opening a certificate may take, and how long others
-	// wait for it. An ordinary one takes some hundredths of a second.
+	// openLimit is how long opening a certificate may take. An ordinary one takes
+	// some hundredths of a second.
 	openLimit = 5 * time.Second
+	// openWait is how long others wait for that: longer, so that two hostile files
+	// hold up an ordinary one and do not turn it away.
+	openWait  = openLimit + 2*openGrace
 	openSlots = 2 // at the same moment: as many cores can be kept busy
 	openGrace = time.Second
 )
@@ -59,7 +62,7 @@ func newCredentialOpener(closing <-chan struct{}) (*credentialOpener, error) {
 
 // open is an entra.Opener.
 func (o *credentialOpener) open(ctx context.Context, request []byte) ([]byte, error) {
-	wait := time.NewTimer(openLimit)
+	wait := time.NewTimer(openWait)
 	defer wait.Stop()
 	select {
 	case o.slots <- struct{}{}:

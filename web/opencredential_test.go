@@ -223,7 +223,7 @@ func TestOpenerInItsProcess(t *testing.T) {
 		o.slots <- struct{}{}
 	}
 	began := time.Now()
-	if _, err := o.open(t.Context(), nil); !errors.Is(err, entra.ErrOpenerBusy) || time.Since(began) > 2*openLimit {
+	if _, err := o.open(t.Context(), nil); !errors.Is(err, entra.ErrOpenerBusy) || time.Since(began) > 2*openWait {
 		t.Errorf("a third one, after %v: %v", time.Since(began), err)
 	}
 	close(closing)
