@@ -244,7 +244,7 @@ func TestReadingOutlivesTroubleOfAzTS(t *testing.T) {
 		{"azts.feature_off", "", time.Hour, scan.ReadRunning, "azts_off", 80},
 		{"azts.429", "600", time.Hour, scan.ReadRunning, "throttled", 7},
 		{"azts.401", "", time.Hour, scan.ReadRunning, "token_refused", 80},
-		{"azts.claims_challenge", "c3", 5 * time.Hour, scan.ReadWaiting, "claims_challenge", 310},
+		{"azts.claims_challenge", "c3", 3 * time.Hour, scan.ReadWaiting, "claims_challenge", 190},
 	} {
 		t.Run(c.fault, func(t *testing.T) {
 			f := serveReading(t)
@@ -332,8 +332,9 @@ func TestReadingWaitsForItsOwner(t *testing.T) {
 	if n := f.service.NeedsToken(t.Context(), f.owner); n != 1 {
 		t.Errorf("%d scans need the owner", n)
 	}
-	if state, _ = f.rest(id, 20*time.Hour); state.State != scan.ReadWaiting {
-		t.Fatalf("after 20 hours: %+v", state)
+	f.forward(17 * time.Hour)
+	if state, _ = f.rest(id, 20*time.Minute); state.State != scan.ReadWaiting {
+		t.Fatalf("after most of a day: %+v", state)
 	}
 	f.away.Store(false)
 	state, _ = f.rest(id, time.Hour)
@@ -344,7 +345,9 @@ func TestReadingWithoutItsOwnerIsGivenUpAfterADay(t *testing.T) {
 	f := serveReading(t)
 	id := f.scanned(prod)
 	f.away.Store(true)
-	state, _ := f.rest(id, 48*time.Hour)
+	f.turn(id)
+	f.forward(scan.WaitLimit - 10*time.Minute)
+	state, _ := f.rest(id, time.Hour)
 	if after := state.EndedAt.Sub(state.Since); state.State != scan.ReadEnded || state.Problem.Code != "owner_gone" ||
 		after < scan.WaitLimit || after > scan.WaitLimit+2*time.Minute {
 		t.Errorf("after %v: %+v", after, state)
