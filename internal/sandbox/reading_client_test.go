@@ -337,6 +337,11 @@ func TestReadingWaitsForItsOwner(t *testing.T) {
 		t.Fatalf("after most of a day: %+v", state)
 	}
 	f.away.Store(false)
+	f.Faults().Set("azts.500", "", -1)
+	if state, _ = f.rest(id, time.Hour); state.State != scan.ReadRunning { // the time it waited does not count
+		t.Fatalf("after an hour of trouble: %+v", state)
+	}
+	f.Faults().Clear()
 	state, _ = f.rest(id, time.Hour)
 	f.wantAll(state, 2)
 }
