@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path"
@@ -176,18 +177,54 @@ func TestNothingFromElsewhere(t *testing.T) {
 	}
 }
 
-// TestWeight keeps the promise of the first page: 15 KB each, compressed.
+// maxWeight is what each kind of file may weigh on a first page, in bytes, compressed.
+const maxWeight = 15 << 10
+
+// TestWeight keeps the promise of the first page, and the same for what a page
+// loads besides: a module that another one asks for by import().
 func TestWeight(t *testing.T) {
-	weight := map[string]int{}
+	style := 0
 	for name, f := range files {
-		weight[path.Ext(name)] += len(f.compressed())
-	}
-	for _, ext := range []string{".css", ".js"} {
-		t.Logf("%s: %d bytes compressed", ext, weight[ext])
-		if weight[ext] == 0 || weight[ext] > 15<<10 {
-			t.Errorf("%s weighs %d bytes compressed", ext, weight[ext])
+		if path.Ext(name) == ".css" {
+			style += len(f.compressed())
 		}
 	}
+	first := modules("js/portal.js")
+	besides := modules("js/inspect.js")
+	maps.DeleteFunc(besides, func(name string, _ int) bool { return first[name] > 0 })
+	for kind, weight := range map[string]int{"style": style, "every page's scripts": total(first), "the inspector's scripts": total(besides)} {
+		t.Logf("%s: %d bytes compressed", kind, weight)
+		if weight == 0 || weight > maxWeight {
+			t.Errorf("%s: %d bytes compressed, at most %d are allowed", kind, weight, maxWeight)
+		}
+	}
+	if len(first)+len(besides) != 7 {
+		t.Errorf("%v and %v are weighed: is a script missing?", first, besides)
+	}
+}
+
+// modules returns the weight of a module and of those that it imports, compressed.
+func modules(name string) map[string]int {
+	found := map[string]int{}
+	for open := []string{name}; len(open) > 0; open = open[1:] {
+		f := files[open[0]]
+		if f == nil || found[open[0]] > 0 {
+			continue
+		}
+		found[open[0]] = len(f.compressed())
+		for _, m := range importPath.FindAllSubmatch(f.plain, -1) {
+			open = append(open, path.Join(path.Dir(open[0]), string(m[1])))
+		}
+	}
+	return found
+}
+
+func total(weights map[string]int) int {
+	sum := 0
+	for _, n := range weights {
+		sum += n
+	}
+	return sum
 }
 
 func TestEveryFileIsKnown(t *testing.T) {
