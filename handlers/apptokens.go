@@ -230,7 +230,7 @@ func (t *appTokens) card(token *entra.AppToken, reveal string) templates.AppToke
 		}
 	}
 	if strings.EqualFold(entra.ResourceOf(c.Scope), entra.ResourceOf(t.azts)) {
-		verdict := aztsVerdict(token.Value, entra.Expectation{Scope: t.azts, TenantID: token.TenantID, Resources: t.catalogue, Now: t.now()})
+		verdict := aztsVerdict(token.Value, entra.Expectation{Scope: t.azts, TenantID: t.provider.TenantID(), Resources: t.catalogue, Now: t.now()})
 		c.Verdict = &verdict
 		c.API = entra.ResourceOf(t.azts)
 	}

@@ -144,8 +144,11 @@ var (
 func Clean(text string) string {
 	var b strings.Builder
 	blank, line := false, false
+	var last, joiner rune // what was written last; what may stand between it and the next
 	for _, r := range strings.ToValidUTF8(text, "\uFFFD") {
 		switch {
+		case (r == '\u200c' || r == '\u200d') && unicode.In(last, unicode.L, unicode.M) && !blank && !line:
+			joiner = r // Persian and the scripts of India spell with them
 		case r == '\n' || r == '\r' || r == '\u0085' || r == '\u2028' || r == '\u2029':
 			line = true
 		case unicode.IsSpace(r):
@@ -158,8 +161,10 @@ func Clean(text string) string {
 				b.WriteByte('\n')
 			case blank:
 				b.WriteByte(' ')
+			case joiner != 0 && unicode.In(r, unicode.L, unicode.M):
+				b.WriteRune(joiner)
 			}
-			blank, line = false, false
+			blank, line, last, joiner = false, false, r, 0
 			b.WriteRune(r)
 		}
 	}

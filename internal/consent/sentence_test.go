@@ -21,6 +21,8 @@ func TestSentencesAreClean(t *testing.T) {
 		"letters that nobody sees":   {"x\u3164\u115f\uffa0y", "xy"},
 		"tags":                       {"ok\U000e0041\U000e0042", "ok"},
 		"not UTF-8":                  {"a\xffb", "a\uFFFDb"},
+		"joiners where they spell":   {"می\u200cخواهم، क्\u200dष", "می\u200cخواهم، क्\u200dष"},
+		"joiners where they hide":    {"\u200ca\u200d \u200cb\u200c\u200c.\u200d", "a b."},
 		"another script":             {"日本語の理由です", "日本語の理由です"},
 		"letters of two code points": {"Gru\u0308ße", "Gru\u0308ße"},
 	} {
@@ -58,7 +60,9 @@ func FuzzClean(f *testing.F) {
 	f.Fuzz(func(t *testing.T, typed string) {
 		got := Clean(typed)
 		if Clean(got) != got || strings.Contains(got, "\n\n") || strings.Contains(got, "  ") || got != strings.TrimSpace(got) ||
-			strings.ContainsFunc(got, func(r rune) bool { return r != '\n' && unicode.In(r, unicode.Cc, unicode.Cf) }) {
+			strings.ContainsFunc(got, func(r rune) bool {
+				return !strings.ContainsRune("\n\u200c\u200d", r) && unicode.In(r, unicode.Cc, unicode.Cf)
+			}) {
 			t.Errorf("%q becomes %q", typed, got)
 		}
 	})
