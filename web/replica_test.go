@@ -1,7 +1,6 @@
 package main
 
 import (
-	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -51,22 +50,34 @@ func TestAnotherReplicaGoesOnWithAScan(t *testing.T) {
 			if n := one.tenant.count(requestPath); n != 1 {
 				t.Errorf("AzTS was asked %d times to scan", n)
 			}
-			results := 0
-			for path, n := range one.tenant.paths() {
-				if strings.HasSuffix(path, "/ControlScanResult") {
-					results += n
+			// Once each to see that there are results, and once each to read them in,
+			// which begins when the scan has ended: a second follower or reader would
+			// ask again.
+			const asked = 4
+			for deadline := time.After(killLimit); one.tenant.resultCalls() < asked; {
+				select {
+				case <-events:
+				case <-time.After(100 * time.Millisecond):
+				case <-deadline:
+					t.Fatalf("AzTS was asked %d times for results", one.tenant.resultCalls())
 				}
 			}
-			if results != 2 {
-				t.Errorf("AzTS was asked %d times for results of 2 subscriptions", results)
+			if n := one.tenant.resultCalls(); n != asked {
+				t.Errorf("AzTS was asked %d times for results of 2 subscriptions, want %d", n, asked)
 			}
 		})
 	}
 }
 
-// paths returns how often each path was asked for.
-func (s *tenantServer) paths() map[string]int {
+// resultCalls returns how often results were asked for.
+func (s *tenantServer) resultCalls() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return maps.Clone(s.hits)
+	calls := 0
+	for path, n := range s.hits {
+		if strings.HasSuffix(path, "/ControlScanResult") {
+			calls += n
+		}
+	}
+	return calls
 }
