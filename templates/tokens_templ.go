@@ -2081,7 +2081,7 @@ func TokenHistory(v HistoryPage) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = pageHead("Issued tokens", "Every token that was issued to you through this portal. Not the tokens: those are never written down.").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = pageHead("Issued tokens", "Every token that was issued to you through this portal. Not the tokens themselves: the history does not hold them.").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
