@@ -121,6 +121,12 @@ func startProcess(t testing.TB, databaseURL, aztsURL string) *process {
 
 func startProcessWith(t testing.TB, databaseURL, aztsURL string, tokens scan.Tokens) *process {
 	t.Helper()
+	return startLimitedProcess(t, databaseURL, aztsURL, tokens, 256)
+}
+
+// startLimitedProcess starts a process that takes at most so many looks at once.
+func startLimitedProcess(t testing.TB, databaseURL, aztsURL string, tokens scan.Tokens, looksAtOnce int) *process {
+	t.Helper()
 	p := &process{db: openTest(t, databaseURL)}
 	client, err := azts.New(azhttp.Config{BaseURL: aztsURL, Scope: "s"})
 	if err != nil {
@@ -132,7 +138,7 @@ func startProcessWith(t testing.TB, databaseURL, aztsURL string, tokens scan.Tok
 	}
 	workers := river.NewWorkers()
 	p.Register(workers)
-	if p.jobs, err = p.db.NewJobs(workers, 256); err != nil {
+	if p.jobs, err = p.db.NewJobs(workers, looksAtOnce); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.jobs.Start(context.WithoutCancel(t.Context())); err != nil {
