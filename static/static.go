@@ -23,10 +23,17 @@ import (
 	"sync"
 )
 
-// FS holds the files by name, for example "css/portal.css".
+// FS holds the files as they are written, for example "js/portal.js".
 //
 //go:embed css/*.css js/*.js img/*.svg
 var FS embed.FS
+
+// sheet is the one style sheet that pages load; it is written in parts, by area.
+const sheet = "css/portal.css"
+
+// sheetParts are the parts in their order: of two rules of the same weight the
+// later one wins.
+var sheetParts = []string{"base", "frame", "parts", "tables", "landing", "tokens", "access", "narrow", "admin", "scans"}
 
 // prefix is where [Handler] expects to be mounted.
 const prefix = "/static/"
@@ -62,10 +69,11 @@ func (f *file) compressed() []byte {
 	return f.gzipped
 }
 
-var files, setHash = load(FS)
+var files, setHash = load(FS, sheetParts)
 
-// load reads every file and hashes names and contents in the order of names.
-func load(fsys fs.FS) (map[string]*file, string) {
+// load reads every file, joins the parts of the style sheet, and hashes names and
+// contents in the order of names.
+func load(fsys fs.FS, parts []string) (map[string]*file, string) {
 	found := map[string]*file{}
 	sum := sha256.New()
 	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
@@ -85,10 +93,33 @@ func load(fsys fs.FS) (map[string]*file, string) {
 		found[name] = &file{contentType: contentType, plain: b}
 		return nil
 	})
+	if err == nil {
+		err = joinSheet(found, parts)
+	}
 	if err != nil {
 		panic("static: " + err.Error()) // a build with a broken file set cannot serve a page
 	}
 	return found, hex.EncodeToString(sum.Sum(nil))[:hashLen]
+}
+
+// joinSheet puts the style sheet in the place of its parts.
+func joinSheet(found map[string]*file, parts []string) error {
+	var whole []byte
+	for _, part := range parts {
+		name := "css/" + part + ".css"
+		if found[name] == nil {
+			return fmt.Errorf("no file %s", name)
+		}
+		whole = append(whole, found[name].plain...)
+		delete(found, name)
+	}
+	for name := range found {
+		if path.Ext(name) == ".css" {
+			return fmt.Errorf("%s is no part of the style sheet", name)
+		}
+	}
+	found[sheet] = &file{contentType: contentTypes[".css"], plain: whole}
+	return nil
 }
 
 // URL returns the address of a file, for example /static/1f…/css/portal.css.
