@@ -116,10 +116,11 @@ type side struct {
 	fixed    []bool
 }
 
-// Compare returns what changed from an old set to a new one.
-func Compare(old, new *Set) *Difference {
+// Compare returns what changed from an old set to a new one: in these
+// subscriptions, or in all if none are given.
+func Compare(old, new *Set, subscriptions ...string) *Difference {
 	d := &Difference{old: old, new: new}
-	both, whole := d.subscriptions()
+	both, whole := d.subscriptions(subscriptions)
 	numbers := map[Key]uint32{}
 	a, b := old.side(numbers, both), new.side(numbers, both)
 
@@ -206,14 +207,25 @@ func (d *Difference) sort() {
 	})
 }
 
-// subscriptions says which ones both sets have, and of which the new one has all.
-func (d *Difference) subscriptions() (both, whole map[string]bool) {
+// subscriptions says which ones both sets have, and of which the new one has
+// all; only those that are wanted, or all if none are.
+func (d *Difference) subscriptions(wanted []string) (both, whole map[string]bool) {
 	both, whole = map[string]bool{}, map[string]bool{}
+	want := map[string]bool{}
+	for _, id := range wanted {
+		want[fold(id)] = true
+	}
+	counts := func(s Subscription) bool { return len(want) == 0 || want[s.ID] }
 	older := map[string]SubscriptionState{}
 	for _, s := range d.old.info.Subscriptions {
-		older[s.ID] = s.State
+		if counts(s) {
+			older[s.ID] = s.State
+		}
 	}
 	for _, s := range d.new.info.Subscriptions {
+		if !counts(s) {
+			continue
+		}
 		state, in := older[s.ID]
 		if !in {
 			d.OnlyNew = append(d.OnlyNew, s.ID)

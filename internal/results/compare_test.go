@@ -187,6 +187,21 @@ func TestOnlySubscriptionsOfBothAreCompared(t *testing.T) {
 	}
 }
 
+func TestOnlySomeSubscriptionsAreCompared(t *testing.T) {
+	w := newWorld(t)
+	one := func(sub, status string) azts.Result {
+		return azts.Result{SubscriptionID: sub, ControlName: "c", ResourceID: "r", Status: status}
+	}
+	old := w.open(w.keep([]azts.Result{one(subA, "Failed"), one(subB, "Passed")}))
+	new := w.open(w.keep([]azts.Result{one(subA, "Passed"), one(subB, "Failed")}))
+	for wanted, want := range map[string][2]int{subA: {0, 1}, strings.ToUpper(subB): {1, 0}, "no such": {0, 0}} {
+		d := results.Compare(old, new, wanted)
+		if got := [2]int{d.Count(results.NewFailure), d.Count(results.Fixed)}; got != want || len(d.OnlyOld) != 0 || len(d.OnlyNew) != 0 {
+			t.Errorf("%s: %v new and fixed, want %v; left out %v, %v", wanted, got, want, d.OnlyOld, d.OnlyNew)
+		}
+	}
+}
+
 func TestNothingIsConcludedFromWhatWasNotRead(t *testing.T) {
 	w := newWorld(t)
 	rows := generate(200, 1, subA)
