@@ -40,6 +40,7 @@ var directions = map[string]rule{
 	"internal/config":          {only: []string{}},
 	"internal/consent":         {only: []string{"internal/access", "internal/apperr", "internal/graph"}},
 	"internal/entra":           {only: []string{"internal/access", "internal/apperr", "internal/seal"}},
+	"internal/flows":           {only: []string{"internal/access", "internal/apperr", "internal/entra", "internal/trace"}},
 	"internal/foreign":         {only: []string{}},
 	"internal/graph":           {only: []string{"internal/azhttp", "internal/apperr"}},
 	"internal/reqlog":          {only: []string{}},

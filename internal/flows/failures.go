@@ -1,0 +1,59 @@
+package flows
+
+import "slices"
+
+// failures are what can be done wrong on purpose. The codes are those of the
+// tenant (entra.md §2.7), of RFC 6750, or of the portal's own checks.
+var failures = []Failure{
+	{ID: "wrong-state", Title: "Wrong state", What: "The answer carries a state that this browser never sent.", Refuses: Portal,
+		Check: "The state must open a cookie of this browser, before code, token or error are believed.", Code: "state_unknown",
+		Why: "Else a stranger could slip in an answer of their own, and you would work in their account without noticing.", Harmless: true},
+	{ID: "other-nonce", Title: "Other nonce", What: "The ID token was made for another sign-in: its nonce is another.", Refuses: Portal,
+		Check: "The nonce in the ID token must be the one of this sign-in.", Code: "nonce",
+		Why: "Else a token that was caught elsewhere could be played again here.", Harmless: true},
+	{ID: "foreign-audience", Title: "Foreign audience", What: "The token is genuine, but for somebody else.", Refuses: Portal,
+		Check: "aud must be who reads the token: this portal for an ID token, the API for an access token.", Code: "audience",
+		Why: "Else any application that you ever signed in to could act as you everywhere.", Harmless: true},
+	{ID: "expired-token", Title: "Expired token", What: "The token was good once.", Refuses: Portal,
+		Check: "exp must lie ahead, with five minutes of grace.", Code: "expired",
+		Why: "Tokens get lost. An end makes that a small loss."},
+	{ID: "tampered-signature", Title: "Tampered signature", What: "One character inside the token is changed, for example a name.", Refuses: Portal,
+		Check: "The signature must fit the content, with a key of the tenant.", Code: "signature",
+		Why: "Else everybody could write themselves a token.", Harmless: true},
+	{ID: "wrong-verifier", Title: "Wrong verifier", What: "The code is redeemed with another verifier than the one whose hash was sent.", Refuses: Tenant,
+		Check: "SHA-256 of the verifier must be the challenge.", Code: "AADSTS501481",
+		Why: "Whoever stole the code on its way has not got the verifier.", Harmless: true},
+	{ID: "used-code", Title: "Used code", What: "The same code is redeemed a second time.", Refuses: Tenant,
+		Check: "A code is good once.", Code: "AADSTS54005",
+		Why: "Codes pass through browsers, where they are seen. The second user may be a thief."},
+	{ID: "unregistered-redirect", Title: "Unregistered redirect URI", What: "The answer is asked for at an address that is not registered.", Refuses: Tenant,
+		Check: "The redirect URI must be one of the registration's, letter by letter.", Code: "AADSTS50011",
+		Why: "Else codes and tokens could be sent to anybody's server. That is also why the tenant shows this on its own page and sends nothing back.", Harmless: true},
+	{ID: "missing-consent", Title: "Missing consent", What: "A scope is asked for to which nobody has agreed.", Refuses: Tenant,
+		Check: "There must be a grant for person, application and scope.", Code: "AADSTS65001",
+		Why: "The person decides what an application may do in their name.", Harmless: true},
+	{ID: "two-resources", Title: "Two resources in one request", What: "The token request names scopes of two APIs.", Refuses: Tenant,
+		Check: "A token has one audience, so a token request has one resource.", Code: "AADSTS700022",
+		Why: "A token for two APIs could be used by each of them at the other.", Harmless: true},
+	{ID: "secret-instead-of-certificate", Title: "Secret instead of certificate", What: "An application that proves itself by certificate comes with a secret.", Refuses: Tenant,
+		Check: "The credential must be one of the application's own.", Code: "AADSTS7000215",
+		Why: "A company that has done away with secrets can rely on it."},
+	{ID: "no-mfa", Title: "No second factor", What: "A policy asks for a second factor, and the sign-in had none.", Refuses: Tenant,
+		Check: "Conditional Access: the sign-in must have what the policy demands.", Code: "AADSTS50076",
+		Why: "A password alone is guessed, fished or reused."},
+	{ID: "clock-off", Title: "Clock ten minutes off", What: "The portal's clock is ten minutes slow, so a fresh token is from the future.", Refuses: Portal,
+		Check: "nbf and iat must not lie ahead by more than five minutes.", Code: "not_yet_valid",
+		Why: "Times only mean something where clocks agree. The doctor compares them."},
+}
+
+// Failures returns everything that can be done wrong on purpose.
+func Failures() []Failure { return slices.Clone(failures) }
+
+// FindFailure returns a deliberate failure by its id.
+func FindFailure(id string) (Failure, bool) {
+	i := slices.IndexFunc(failures, func(f Failure) bool { return f.ID == id })
+	if i < 0 {
+		return Failure{}, false
+	}
+	return failures[i], true
+}
