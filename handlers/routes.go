@@ -156,7 +156,7 @@ func New(p Parts) (http.Handler, error) {
 		token := &tokens{frame: f, broker: p.Broker, auth: auth, azts: p.AzTS, mine: mine, catalogue: p.Catalogue, texts: newConsentTexts(f, p.Graph, p.Broker), scopes: p.SignIn.TokenScopes,
 			clientID: p.ClientID, calls: newLimiter(tokenCalls, tokenCallsIn, p.Now), commands: templates.Commands{APIURL: p.AzTSURL, Scope: p.SignIn.TokenScopes[0],
 				AppIDURI: p.Catalogue[0].AppIDURI, ClientID: p.ClientID, LoginURL: p.LoginURL}}
-		scan := &scans{frame: f, service: p.Scans, subscriptions: mine, broker: p.Broker}
+		scan := &scans{frame: f, service: p.Scans, subscriptions: mine, broker: p.Broker, auth: auth}
 		result := &latestResults{frame: f, azts: p.AzTS, subscriptions: mine, broker: p.Broker, portalHost: p.PortalHost}
 		person("GET /tokens", token.show)
 		person("POST /tokens", token.request)
@@ -169,6 +169,7 @@ func New(p Parts) (http.Handler, error) {
 		person("GET /scans", scan.list)
 		person("POST /scans", scan.start)
 		person("GET /scans/{id}", scan.follow)
+		person("POST /scans/{id}/continue", scan.goOn)
 		person("GET /subscriptions/{id}/results", result.show)
 		person("GET /subscriptions/{id}/results.csv", noHead(result.export))
 	}

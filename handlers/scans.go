@@ -7,10 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"azts.internal/portal/internal/apperr"
-	"azts.internal/portal/internal/azts"
 	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/internal/reqlog"
 	"azts.internal/portal/internal/scan"
@@ -27,6 +25,7 @@ type scans struct {
 	service       *scan.Service
 	subscriptions *subscriptions
 	broker        *entra.Broker
+	auth          *auth
 }
 
 // list is GET /scans.
@@ -110,35 +109,6 @@ func (s *scans) start(w http.ResponseWriter, r *http.Request, live *session.Sess
 	return err
 }
 
-// follow is GET /scans/{id}.
-func (s *scans) follow(w http.ResponseWriter, r *http.Request, live *session.Session) error {
-	ctx, cancel := timeout(r)
-	defer cancel()
-	one, err := s.service.Get(ctx, live.User.ID, scan.ID(r.PathValue("id")))
-	if err != nil {
-		return err
-	}
-	s.subscriptions.since(live.ID, one.EndedAt)
-	names := s.subscriptions.of(ctx, live).names()
-	page := templates.ScanPage{Page: s.page(r, "Scan", templates.ScansURL), ID: string(one.ID), State: stateOf(one),
-		RequestedAt: one.RequestedAt, EndedAt: one.EndedAt, AsOf: s.now()}
-	page.Flash = s.flash(w, r)
-	for _, part := range one.Parts {
-		page.RequestID = cmp.Or(page.RequestID, part.ScanRequestID)
-		page.Targets = append(page.Targets, target(one, part, names[part.SubscriptionID], s.now()))
-	}
-	if one.Problem.Code != "" {
-		page.Problem = &templates.Problem{Tone: templates.ToneWarning, Title: "This scan met a problem", What: one.Problem.Message,
-			Next: one.Problem.Next, Code: one.Problem.Code, Reference: one.Problem.Reference}
-		if one.State == scan.Waiting {
-			page.Problem.Title = "This scan is waiting for you"
-			login := templates.LoginOptions{ReturnTo: templates.ScanURL(string(one.ID)), LoginHint: live.User.Account}
-			page.Problem.Primary = &templates.Action{Label: "Go to the company sign-in", URL: login.URL()}
-		}
-	}
-	return s.render(w, r, http.StatusOK, templates.Scan(page))
-}
-
 // stateOf puts the domain's states into the few that people are shown.
 func stateOf(one scan.Scan) templates.ScanState {
 	switch one.State {
@@ -178,54 +148,4 @@ func scanRow(one scan.Scan, names map[string]string) templates.ScanRow {
 		}
 	}
 	return row
-}
-
-// outcome is what is said of a subscription in a state.
-type outcome struct {
-	state        templates.ScanState
-	reason, next string
-}
-
-var outcomes = map[scan.PartState]outcome{
-	scan.PartPending:     {templates.ScanQueued, "AzTS has not been asked yet.", ""},
-	scan.PartAsked:       {templates.ScanQueued, "AzTS is being asked.", ""},
-	scan.PartQueued:      {templates.ScanRunning, "AzTS is scanning it.", ""},
-	scan.PartUnconfirmed: {templates.ScanRunning, "AzTS may be scanning it: its answer was lost on the way.", "Nothing to do. New results will tell."},
-	scan.PartCompleted:   {templates.ScanCompleted, "", ""},
-	scan.PartStalled:     {templates.ScanStalled, "No new results came within two hours.", "Scan it again. If that does not help, tell whoever runs AzTS."},
-	scan.PartNotRequested: {templates.ScanFailed, "AzTS was not asked to scan it.",
-		"See above for what went wrong, then scan it again."},
-	scan.PartQuotaReached: {templates.ScanRefused, "Its " + strconv.Itoa(azts.ScansPerDay) + " scans of today are used up.",
-		"Scan it again tomorrow; the count starts anew at midnight UTC."},
-	scan.PartNoRole: {templates.ScanRefused, "AzTS sees no role of yours on it.",
-		"You need Owner, Contributor, Security Reader or Security Admin. A role given today can take 24 hours to count."},
-	scan.PartNotKnown: {templates.ScanRefused, "AzTS does not know this subscription.", "Check the id. A new subscription can take 24 hours to be known."},
-	scan.PartRefused:  {templates.ScanRefused, "AzTS refused to scan it.", "Ask whoever runs AzTS."},
-	scan.PartNoAnswer: {templates.ScanRefused, "AzTS said nothing about it.", "Scan it again."},
-}
-
-func target(one scan.Scan, part scan.Part, name string, now time.Time) templates.ScanTarget {
-	say, ok := outcomes[part.State]
-	if !ok {
-		say = outcome{state: templates.ScanState(part.State)}
-	}
-	t := templates.ScanTarget{SubscriptionID: part.SubscriptionID, SubscriptionName: name, State: say.state, Reason: say.reason, Next: say.next,
-		EndedAt: part.CompletedAt}
-	if t.EndedAt.After(now) {
-		t.EndedAt = now // by AzTS's clock, which may be ahead of ours
-	}
-	if one.State == scan.Waiting && say.state == templates.ScanRunning {
-		t.State, t.Reason = templates.ScanWaiting, "It goes on once you have signed in."
-	}
-	if part.State == scan.PartRefused && part.Message != "" {
-		t.Reason = "AzTS refused to scan it: " + part.Message
-	}
-	if part.State == scan.PartQuotaReached && !part.RetryAt.IsZero() {
-		t.Next = "Scan it again after " + part.RetryAt.UTC().Format("2 Jan, 15:04 UTC") + "."
-	}
-	if part.State == scan.PartCompleted {
-		t.Reason = "New results are there."
-		t.ResultsURL = templates.SubscriptionResultsURL(part.SubscriptionID, templates.ResultsQuery{Scan: string(one.ID)})
-	}
-	return t
 }

@@ -187,30 +187,6 @@ type ScansPage struct {
 	FormError string
 }
 
-// ScanPage follows one scan.
-type ScanPage struct {
-	Page
-	ID          string
-	RequestID   string // AzTS's scanRequestId; empty: not asked yet
-	State       ScanState
-	RequestedAt time.Time
-	EndedAt     time.Time // zero while it runs
-	Targets     []ScanTarget
-	AsOf        time.Time // of what is shown
-	Problem     *Problem  // for example "waiting for you", with its action
-}
-
-// ScanTarget is one subscription of a scan.
-type ScanTarget struct {
-	SubscriptionID   string
-	SubscriptionName string
-	State            ScanState
-	Reason           string // why it is so
-	Next             string // what to do about it
-	EndedAt          time.Time
-	ResultsURL       string // empty: none to read
-}
-
 // ResultsPage is one page of the results of a subscription.
 type ResultsPage struct {
 	Page

@@ -137,6 +137,7 @@ func TestFormsAreKnown(t *testing.T) {
 	posts := []string{LogoutURL, ThemeURL, EndSessionURL, TokensURL, TokenRevealURL, TokenRenewURL, TokenForgetURL, TokenCheckURL, ScansURL,
 		AccessAskURL, AccessRequestURL, AccessListURL, AccessRefreshURL, GiveBackURL, AdminRefreshURL, AdminGrantURL, AdminAllowURL, WithdrawGrantURL("g1", ""),
 		AdminRequestURL("RQ1") + "/approve", AdminRequestURL("RQ1") + "/decline", AdminRequestURL("RQ1") + "/check"}
+	posts = append(posts, ScanContinueURL(sampleScanID), ScanAgainURL(sampleScanID))
 	posts = append(posts, AppTokensURL, AppRevealURL, AppForgetURL, AppIdentityURL, InspectURL)
 	searches := []string{AccessURL + "#roles", AdminURL, AdminRequestsURL} // forms that only look something up
 	eachSample(t, func(t *testing.T, name string, d *goquery.Document) {
@@ -223,23 +224,6 @@ func TestOnePrimaryAction(t *testing.T) {
 			t.Errorf("%d primary actions", n)
 		}
 	})
-}
-
-func TestScanRegionIsFollowedWhileItRuns(t *testing.T) {
-	running := doc(t, "scan").Find("#scan[data-live-scan='01jd6w3qv8x5k2m9']")
-	if _, ok := running.Attr("data-running"); !ok || running.AttrOr("data-announce", "") != "" {
-		t.Error("a running scan is not followed, or announced as ended")
-	}
-	if running.Find("a[href='/scans/01jd6w3qv8x5k2m9']").Length() != 1 {
-		t.Error("no refresh link for those without scripts")
-	}
-	ended := doc(t, "scan-ended").Find("#scan")
-	if _, ok := ended.Attr("data-running"); ok {
-		t.Error("an ended scan is still followed")
-	}
-	if got := ended.AttrOr("data-announce", ""); got != "Scan: Completed in part, 5 of 5 ended." {
-		t.Errorf("announcement %q", got)
-	}
 }
 
 func TestSessionsSayWhetherThereAreMore(t *testing.T) {

@@ -152,30 +152,6 @@ func sampleResults(n int) []Result {
 	return rows
 }
 
-func sampleScan(state ScanState) ScanPage {
-	v := ScanPage{Page: samplePage("/scans/01jd6w3qv8x5k2m9"), ID: "01jd6w3qv8x5k2m9", RequestID: "20261121140325", State: state,
-		RequestedAt: sampleNow.Add(-95 * time.Second), AsOf: sampleNow}
-	end := sampleNow.Add(-10 * time.Second)
-	v.Targets = []ScanTarget{
-		{SubscriptionID: sampleID(0), SubscriptionName: "Payments production", State: ScanCompleted, EndedAt: end, ResultsURL: SubscriptionResultsURL(sampleID(0), ResultsQuery{Scan: v.ID})},
-		{SubscriptionID: sampleID(1), SubscriptionName: "Web shop", State: ScanRunning},
-		{SubscriptionID: sampleID(2), SubscriptionName: "HR", State: ScanQueued},
-		{SubscriptionID: sampleID(3), State: ScanRefused, EndedAt: end, Reason: "AzTS takes 10 scan requests a day for a subscription; this was the 11th.", Next: "Try again tomorrow, or read the results of the last scan."},
-		{SubscriptionID: sampleID(4), SubscriptionName: "Archive 2019 to 2024", State: ScanFailed, EndedAt: end, Reason: "AzTS answered with an error.", Next: "Start the scan again. If it stays, tell the AzTS administrator."},
-	}
-	if state != ScanRunning {
-		v.EndedAt = end
-		v.Targets[1].State, v.Targets[1].EndedAt = ScanCompleted, end
-		v.Targets[2].State, v.Targets[2].EndedAt = ScanStalled, end
-	}
-	if state == ScanWaiting {
-		v.EndedAt = time.Time{}
-		v.Problem = &Problem{Tone: ToneWarning, Title: "The scan waits for you", What: "Your sign-in at the tenant ran out while the scan was followed.",
-			Next: "Sign in again; the scan goes on by itself.", Mender: "You.", Primary: &Action{Label: "Sign in", URL: LoginURL("/scans/1")}}
-	}
-	return v
-}
-
 var sampleProblem = Problem{Title: "AzTS does not answer", What: "The AzTS Web API did not answer within 10 seconds.",
 	Next: "Wait a minute and open this page again.", Mender: "The administrator of AzTS, if it stays.",
 	Code: "azts_unreachable", Reference: "r-7f3a9c1e52", At: sampleNow, Primary: &Action{Label: "Try again", URL: HomeURL}}
@@ -286,9 +262,6 @@ func samples() map[string]templ.Component {
 		"scans":           Scans(scans),
 		"scans-found":     Scans(found),
 		"scans-none":      Scans(none),
-		"scan":            Scan(sampleScan(ScanRunning)),
-		"scan-ended":      Scan(sampleScan(ScanPartial)),
-		"scan-waiting":    Scan(sampleScan(ScanWaiting)),
 		"results":         Results(results),
 		"results-none":    Results(noResults),
 		"message":         Message(message),
@@ -304,7 +277,6 @@ func samples() map[string]templ.Component {
 		"hostile-scans": Scans(ScansPage{Page: hostilePage(), Query: hostile, IdempotencyKey: hostile, Paste: true, PasteValue: hostile, PasteError: hostile, FormError: hostile,
 			Subscriptions: []Subscription{{ID: hostile, Name: hostile, AccessLevel: hostile}}, Elsewhere: []Subscription{{ID: hostile}},
 			Recent: []ScanRow{{ID: hostile, Subscriptions: []string{hostile, hostile, hostile}, State: hostile, Summary: hostile}}}),
-		"hostile-scan": Scan(ScanPage{Page: hostilePage(), ID: hostile, RequestID: hostile, State: hostile, Targets: []ScanTarget{{SubscriptionID: hostile, SubscriptionName: hostile, State: hostile, Reason: hostile, Next: hostile, ResultsURL: "javascript:alert(1)"}}}),
 		"hostile-tokens": Tokens(TokensPage{Page: hostilePage(), Tabs: []NavItem{{hostile, "javascript:alert(1)", true}}, Commands: Commands{hostile, hostile, hostile, hostile, hostile, hostile},
 			Form: TokenForm{Resource: hostile, Name: hostile, What: hostile, Other: hostile, Purpose: hostile, Error: hostile, ErrorNext: hostile,
 				Resources: []NavItem{{hostile, "javascript:alert(1)", true}}, Scopes: []ScopeChoice{{Value: hostile, Name: hostile, Title: hostile, Text: hostile}}},
@@ -325,6 +297,7 @@ func samples() map[string]templ.Component {
 	maps.Copy(all, accessSamples())
 	maps.Copy(all, appTokenSamples())
 	maps.Copy(all, adminSamples())
+	maps.Copy(all, followSamples())
 	return all
 }
 

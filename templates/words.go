@@ -75,13 +75,6 @@ func (s *Subscription) label() string {
 	return s.ID
 }
 
-func (t *ScanTarget) label() string {
-	if t.SubscriptionName != "" {
-		return t.SubscriptionName
-	}
-	return t.SubscriptionID
-}
-
 func (v *ResultsPage) label() string {
 	if v.SubscriptionName != "" {
 		return v.SubscriptionName
@@ -113,26 +106,6 @@ func (v *ScansPage) chosenText() string {
 		}
 	}
 	return number(n) + " chosen"
-}
-
-// progress tells how many subscriptions have come to an end.
-func (v *ScanPage) progress() string {
-	ended := 0
-	for i := range v.Targets {
-		if !v.Targets[i].State.Running() && v.Targets[i].State != ScanWaiting {
-			ended++
-		}
-	}
-	return number(ended) + " of " + number(len(v.Targets)) + " ended"
-}
-
-// announcement is what a screen reader hears when the scan comes to rest.
-func (v *ScanPage) announcement() string {
-	word := string(v.State)
-	if s, ok := scanSigns[v.State]; ok {
-		word = s.word
-	}
-	return "Scan: " + word + ", " + v.progress() + "."
 }
 
 // statusText names an HTTP status for those who look for the number.
