@@ -171,6 +171,7 @@ type Records interface {
 	// HurryScans makes the jobs of a person's scans due now that wait for them,
 	// running or being read.
 	HurryScans(ctx context.Context, owner access.PersonID) error
+	HistoryRecords
 }
 
 // ErrSignedOut says that there is no live session to take a token from.

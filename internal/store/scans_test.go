@@ -53,6 +53,7 @@ func TestScanRecords(t *testing.T) {
 			}
 			return n
 		})
+		scantest.HistoryRecords(t, db)
 	})
 }
 
