@@ -8,13 +8,12 @@ import (
 	"azts.internal/portal/internal/access"
 )
 
-// Source gives access tokens to a client of an API, from one session or from
-// whichever session of a person is live. It is safe for concurrent use and meant
+// Source gives access tokens to a client of an API: from one session, from
+// whichever session of a person is live, or by a delegation. It is safe for concurrent use and meant
 // for one piece of work.
 type Source struct {
-	broker  *Broker
-	session SessionID       // zero: of the person
-	person  access.PersonID // when session is zero
+	ask func(ctx context.Context, want Request) (AccessToken, error)
+	now func() time.Time
 
 	mu      sync.Mutex
 	given   map[string]AccessToken // scope → the token given last
@@ -29,28 +28,24 @@ const freshFor = 5 * time.Minute
 
 // SourceOfSession returns a source of one session's tokens.
 func (b *Broker) SourceOfSession(session SessionID) *Source {
-	return &Source{broker: b, session: session}
+	return &Source{now: b.now, ask: func(ctx context.Context, want Request) (AccessToken, error) { return b.Token(ctx, session, want) }}
 }
 
 // SourceOfPerson returns a source of the tokens of any live session of a person,
 // for work that outlives a page.
 func (b *Broker) SourceOfPerson(person access.PersonID) *Source {
-	return &Source{broker: b, person: person}
+	return &Source{now: b.now, ask: func(ctx context.Context, want Request) (AccessToken, error) {
+		return b.TokenOfPerson(ctx, person, want)
+	}}
 }
 
-// Token returns an access token for a scope, as [Broker.Token] does. After
+// Token returns an access token for a scope, as [Broker.Token] and [Delegations.Token] do. After
 // Invalidate it is another one, unless the refused one was fresh.
 func (s *Source) Token(ctx context.Context, scope string) (string, error) {
 	s.mu.Lock()
 	want := Request{Scopes: []string{scope}, NewerThan: s.refused[scope]}
 	s.mu.Unlock()
-	var token AccessToken
-	var err error
-	if s.session == (SessionID{}) {
-		token, err = s.broker.TokenOfPerson(ctx, s.person, want)
-	} else {
-		token, err = s.broker.Token(ctx, s.session, want)
-	}
+	token, err := s.ask(ctx, want)
 	if err != nil {
 		return "", err
 	}
@@ -69,7 +64,7 @@ func (s *Source) Invalidate(_ context.Context, scope, token string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	given := s.given[scope]
-	if given.Value != token || s.broker.now().Sub(given.IssuedAt) < freshFor {
+	if given.Value != token || s.now().Sub(given.IssuedAt) < freshFor {
 		return
 	}
 	if s.refused == nil {

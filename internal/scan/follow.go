@@ -171,6 +171,7 @@ func (s *Service) look(ctx context.Context, scan *Scan) (pause time.Duration, er
 	scan.turn(PartAsked, PartUnconfirmed)
 	limited, cancel := context.WithTimeout(ctx, LookLimit)
 	defer cancel()
+	was := scan.State
 	source, err := s.sourceOf(limited, scan)
 	switch {
 	case err != nil:
@@ -185,7 +186,11 @@ func (s *Service) look(ctx context.Context, scan *Scan) (pause time.Duration, er
 	if fail != nil {
 		return 0, nil, fail
 	}
-	return scan.conclude(ctx, err, s.time()), err, nil
+	pause = scan.conclude(ctx, err, s.time())
+	if fail = s.tellSchedule(ctx, scan, was, err); fail != nil {
+		return 0, nil, fail
+	}
+	return pause, err, nil
 }
 
 // mayAsk reports whether AzTS is to be asked for more subscriptions now.
@@ -288,6 +293,9 @@ func (s *Service) poll(ctx context.Context, scan *Scan, source azts.TokenSource)
 func (s *Service) summaries(ctx context.Context, scan *Scan, source azts.TokenSource, ids []string) ([]azts.Summary, error) {
 	if scan.Problem.Code != "" && scan.State != Waiting {
 		return s.azts.Summaries(ctx, source, ids, nil)
+	}
+	if scan.Schedule != "" { // its tokens are others than the session's
+		return s.repeats.ask(ctx, scan.Owner, source, ids)
 	}
 	return s.reads.ask(ctx, scan.Owner, source, ids)
 }

@@ -25,9 +25,12 @@ type ScheduleState string
 
 // The states of a schedule.
 const (
-	ScheduleActive ScheduleState = "active"
-	SchedulePaused ScheduleState = "paused"
-	ScheduleEnded  ScheduleState = "ended"
+	// ScheduleUnconfirmed waits for its owner to come back from the tenant with the
+	// permission that it needs. It goes after [UnconfirmedFor].
+	ScheduleUnconfirmed ScheduleState = "unconfirmed"
+	ScheduleActive      ScheduleState = "active"
+	SchedulePaused      ScheduleState = "paused"
+	ScheduleEnded       ScheduleState = "ended"
 )
 
 // Limits of schedules.
@@ -36,6 +39,14 @@ const (
 	// MaxScheduledPerDay is how many runs of one person's schedules may fall on one
 	// day for the same subscription: half of AzTS's quota stays for scans by hand.
 	MaxScheduledPerDay = azts.ScansPerDay / 2
+	// UnconfirmedFor is how long a schedule waits to be confirmed.
+	UnconfirmedFor = 24 * time.Hour
+	// EndedFor is how long one that has ended is listed.
+	EndedFor = 90 * 24 * time.Hour
+	// OwnerPatience is how long the runs of a schedule may need its owner, who does
+	// not come, before it ends: with the second run of a weekly one, which can be
+	// looked at some seconds earlier in its week.
+	OwnerPatience = 6 * 24 * time.Hour
 )
 
 // Plan is when a schedule runs: at the full hour of a time zone's local time. An
@@ -142,7 +153,9 @@ type Schedule struct {
 
 // ScheduleRecords keeps schedules.
 type ScheduleRecords interface {
-	CreateSchedule(ctx context.Context, s Schedule) error
+	// CreateSchedule stores a new schedule. If there is one of that ID, nothing is
+	// stored and created is false.
+	CreateSchedule(ctx context.Context, s Schedule) (created bool, err error)
 	// SaveSchedule stores what may change (not ID, Owner, Plan, Subscriptions,
 	// AgreedAt, CreatedAt) and counts the version up, if the stored version is
 	// still s.Version; else [ErrConflict].
@@ -152,7 +165,16 @@ type ScheduleRecords interface {
 	RunSchedule(ctx context.Context, s Schedule, run Scan, job FollowArgs) error
 	// LoadSchedule returns the schedule or [ErrNotFound].
 	LoadSchedule(ctx context.Context, id ID) (Schedule, error)
-	// SchedulesOf returns a person's schedules, newest first, at most limit.
+	// DeleteSchedule deletes the schedule if the stored version is still s.Version;
+	// else [ErrConflict].
+	DeleteSchedule(ctx context.Context, s Schedule) error
+	// DropSchedules deletes the schedules in a state that have not changed since
+	// before, and returns how many.
+	DropSchedules(ctx context.Context, state ScheduleState, before time.Time) (int, error)
+	// CountSchedules counts a person's schedules in a state.
+	CountSchedules(ctx context.Context, owner access.PersonID, state ScheduleState) (int, error)
+	// SchedulesOf returns a person's schedules, those that have ended last, else
+	// newest first, at most limit.
 	SchedulesOf(ctx context.Context, owner access.PersonID, limit int) ([]Schedule, error)
 	// DueSchedules returns active schedules whose time has come, the longest due
 	// first, at most limit.
@@ -164,31 +186,15 @@ type ScheduleRecords interface {
 var ErrDelegationRefused = errors.New("scan: the tenant refuses the kept refresh token")
 
 // Delegations keep, for persons who agreed to it, a refresh token beyond their
-// sessions: one for each person, sealed, in a table of its own.
+// sessions: one for each person, brought by a visit to the tenant for nothing
+// else. How it is kept is theirs, and so is the visit.
 type Delegations interface {
-	// Keep keeps a refresh token of a live session's person, in place of an
-	// earlier one.
-	Keep(ctx context.Context, session [32]byte, owner access.PersonID) error
+	// Kept returns when the person brought what is kept for them, zero for nothing.
+	Kept(ctx context.Context, owner access.PersonID) (time.Time, error)
 	// AzTSToken returns a source of AzTS tokens by the kept refresh token. It, or
 	// the source's Token, fails with [ErrDelegationRefused] as a cause when there
-	// is no such token or the tenant refuses it.
+	// is no such token or the tenant refuses it; then Kept is zero.
 	AzTSToken(ctx context.Context, owner access.PersonID) (azts.TokenSource, error)
 	// Forget erases what is kept for a person, if anything is.
 	Forget(ctx context.Context, owner access.PersonID) error
-}
-
-// Delegation is a refresh token as it is stored.
-type Delegation struct {
-	Owner  access.PersonID
-	Sealed []byte
-	KeptAt time.Time
-}
-
-// DelegationRecords is what an implementation of [Delegations] stores them in.
-type DelegationRecords interface {
-	// SaveDelegation stores one in place of an earlier one of the owner.
-	SaveDelegation(ctx context.Context, d Delegation) error
-	// LoadDelegation returns the owner's or [ErrNotFound].
-	LoadDelegation(ctx context.Context, owner access.PersonID) (Delegation, error)
-	DeleteDelegation(ctx context.Context, owner access.PersonID) error
 }

@@ -108,19 +108,33 @@ func TestDailyPlanRunsOnceADate(t *testing.T) {
 
 // vault is delegations as a test sees them.
 type vault struct {
+	now func() time.Time
+
 	mu      sync.Mutex
-	kept    map[access.PersonID]bool
-	refused bool
-	failing error // of Keep
+	kept    map[access.PersonID]time.Time
+	refused bool  // the tenant takes what is kept no more
+	wants   error // instead of a token, when not nil
+	failing error // of Kept
 }
 
-func (v *vault) Keep(_ context.Context, _ [32]byte, owner access.PersonID) error {
+// bring is a visit of a person to the tenant.
+func (v *vault) bring(owner access.PersonID) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.failing == nil {
-		v.kept[owner] = true
-	}
-	return v.failing
+	v.kept[owner] = v.now()
+}
+
+func (v *vault) has(owner access.PersonID) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	_, there := v.kept[owner]
+	return there
+}
+
+func (v *vault) Kept(_ context.Context, owner access.PersonID) (time.Time, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.kept[owner], v.failing
 }
 
 func (v *vault) Forget(_ context.Context, owner access.PersonID) error {
@@ -131,23 +145,24 @@ func (v *vault) Forget(_ context.Context, owner access.PersonID) error {
 }
 
 func (v *vault) AzTSToken(_ context.Context, owner access.PersonID) (azts.TokenSource, error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if !v.kept[owner] {
-		return nil, scan.ErrDelegationRefused
-	}
-	return vaultSource{v}, nil
+	return vaultSource{v, owner}, nil
 }
 
-type vaultSource struct{ *vault }
+type vaultSource struct {
+	*vault
+	owner access.PersonID
+}
 
 func (s vaultSource) Token(context.Context, string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.refused {
+		delete(s.kept, s.owner)
+	}
+	if s.kept[s.owner].IsZero() {
 		return "", fmt.Errorf("AADSTS50173: %w", scan.ErrDelegationRefused)
 	}
-	return "kept", nil
+	return "kept", s.wants
 }
 func (vaultSource) Invalidate(context.Context, string, string) {}
 
@@ -155,7 +170,7 @@ func (vaultSource) Invalidate(context.Context, string, string) {}
 func scheduling(t *testing.T) (*world, *vault) {
 	t.Helper()
 	w := newWorld(t)
-	v := &vault{kept: map[access.PersonID]bool{}}
+	v := &vault{kept: map[access.PersonID]time.Time{}, now: w.clock}
 	var err error
 	w.service, err = scan.New(scan.Config{Records: w.records, AzTS: w.client, Tokens: w, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: w.clock,
 		Schedules: w.records, Delegations: v})
@@ -168,13 +183,21 @@ func scheduling(t *testing.T) (*world, *vault) {
 var everyMorning = scan.Plan{Every: scan.Daily, Hour: 7, Zone: "UTC"}
 
 func (w *world) schedule(owner access.PersonID, plan scan.Plan, subs ...string) (scan.Schedule, error) {
-	return w.service.AddSchedule(w.t.Context(), [32]byte{1}, owner, scan.Wish{Subscriptions: subs, Plan: plan, Agreed: true})
+	return w.service.AddSchedule(w.t.Context(), owner, scan.Wish{Subscriptions: subs, Plan: plan, Agreed: true})
 }
 
-func (w *world) mustSchedule(subs ...string) scan.Schedule {
+// mustSchedule makes a schedule of ann's, who comes back from the tenant.
+func (w *world) mustSchedule(v *vault, subs ...string) scan.Schedule {
 	w.t.Helper()
 	s, err := w.schedule(ann, everyMorning, subs...)
 	if err != nil {
+		w.t.Fatal(err)
+	}
+	v.bring(ann)
+	if err := w.service.ConfirmSchedule(w.t.Context(), ann, s.ID); err != nil {
+		w.t.Fatal(err)
+	}
+	if s, err = w.service.Schedule(w.t.Context(), ann, s.ID); err != nil {
 		w.t.Fatal(err)
 	}
 	return s
@@ -203,8 +226,8 @@ func (w *world) only() scan.Schedule {
 }
 
 func TestScheduleScansWithoutASession(t *testing.T) {
-	w, _ := scheduling(t)
-	s := w.mustSchedule(sub1, sub2)
+	w, v := scheduling(t)
+	s := w.mustSchedule(v, sub1, sub2)
 	if want := time.Date(2026, 9, 15, 7, 0, 0, 0, time.UTC); !s.NextAt.Equal(want) || !s.AgreedAt.Equal(start) {
 		t.Errorf("schedule %+v", s)
 	}
@@ -234,21 +257,46 @@ func TestScheduleScansWithoutASession(t *testing.T) {
 func TestScheduleNeedsAnExplicitYes(t *testing.T) {
 	w, v := scheduling(t)
 	wish := scan.Wish{Subscriptions: []string{sub1}, Plan: everyMorning}
-	if _, err := w.service.AddSchedule(t.Context(), [32]byte{}, ann, wish); !apperr.HasCode(err, "schedule_consent") {
+	if _, err := w.service.AddSchedule(t.Context(), ann, wish); !apperr.HasCode(err, "schedule_consent") {
 		t.Errorf("without a yes: %v", err)
-	}
-	v.failing = errors.New("the tenant is down")
-	if _, err := w.schedule(ann, everyMorning, sub1); !errors.Is(err, v.failing) {
-		t.Errorf("without a token: %v", err)
 	}
 	if _, err := w.schedule(access.PersonID{}, everyMorning, sub1); !apperr.IsKind(err, apperr.Unauthenticated) {
 		t.Errorf("nobody: %v", err)
 	}
-	if list, err := w.service.Schedules(t.Context(), ann); err != nil || len(list) != 0 || len(v.kept) != 0 {
-		t.Errorf("schedules %+v, %v, kept %v", list, err, v.kept)
+	if list, err := w.service.Schedules(t.Context(), ann); err != nil || len(list) != 0 || v.has(ann) {
+		t.Errorf("schedules %+v, %v", list, err)
 	}
 	if _, err := newWorld(t).schedule(ann, everyMorning, sub1); !apperr.HasCode(err, "schedules_off") {
 		t.Errorf("where there are none: %v", err)
+	}
+}
+
+func TestSameFormMakesOneSchedule(t *testing.T) {
+	w, _ := scheduling(t)
+	wish := scan.Wish{Subscriptions: []string{sub1}, Plan: everyMorning, Agreed: true, Key: "form-1"}
+	var ids sync.Map
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			s, err := w.service.AddSchedule(t.Context(), ann, wish)
+			if err != nil {
+				t.Error(err)
+			}
+			ids.Store(s.ID, true)
+		})
+	}
+	wg.Wait()
+	if list := w.all(); len(list) != 1 {
+		t.Errorf("%d schedules of one form", len(list))
+	} else if _, same := ids.Load(list[0].ID); !same {
+		t.Error("the form was told of another schedule")
+	}
+	if s, err := w.service.AddSchedule(t.Context(), bob, wish); err != nil || s.Owner != bob || s.ID == w.only().ID {
+		t.Errorf("another person with the same key: %+v, %v", s, err)
+	}
+	wish.Key = strings.Repeat("k", 65)
+	if _, err := w.service.AddSchedule(t.Context(), ann, wish); !apperr.IsKind(err, apperr.Invalid) {
+		t.Errorf("a damaged key: %v", err)
 	}
 }
 
@@ -293,7 +341,7 @@ func (w *world) all() []scan.Schedule {
 
 func TestScheduleIsPausedResumedAndEnded(t *testing.T) {
 	w, v := scheduling(t)
-	s, other := w.mustSchedule(sub1), w.mustSchedule(sub2)
+	s, other := w.mustSchedule(v, sub1), w.mustSchedule(v, sub2)
 	ctx := t.Context()
 	if err := w.service.PauseSchedule(ctx, ann, s.ID); err != nil {
 		t.Fatal(err)
@@ -316,7 +364,7 @@ func TestScheduleIsPausedResumedAndEnded(t *testing.T) {
 		if err := w.service.EndSchedule(ctx, ann, id); err != nil {
 			t.Fatal(err)
 		}
-		if kept := v.kept[ann]; kept != (n == 0) {
+		if kept := v.has(ann); kept != (n == 0) {
 			t.Errorf("after %d ended, kept is %v", n+1, kept)
 		}
 	}
@@ -329,32 +377,47 @@ func TestScheduleIsPausedResumedAndEnded(t *testing.T) {
 	}
 }
 
+// confirmAs confirms with a permission of whoever confirms.
+func (w *world) confirmAs(v *vault) func(context.Context, access.PersonID, scan.ID) error {
+	return func(ctx context.Context, who access.PersonID, id scan.ID) error {
+		v.bring(who)
+		err := w.service.ConfirmSchedule(ctx, who, id)
+		if v.has(who) != who.IsZero() { // nobody's is not even asked for
+			w.t.Errorf("what %v brought is kept: %v", who, v.has(who))
+		}
+		if who.IsZero() && apperr.HasCode(err, "schedule_not_permitted") {
+			return &apperr.Error{Code: "schedule_not_found"}
+		}
+		return err
+	}
+}
+
 func TestNobodyTouchesAnotherPersonsSchedule(t *testing.T) {
 	w, v := scheduling(t)
-	s := w.mustSchedule(sub1)
+	s := w.mustSchedule(v, sub1)
 	for name, touch := range map[string]func(context.Context, access.PersonID, scan.ID) error{"pause": w.service.PauseSchedule, "resume": w.service.ResumeSchedule,
-		"end": w.service.EndSchedule, "dismiss": w.service.DismissNotice} {
+		"end": w.service.EndSchedule, "dismiss": w.service.DismissNotice, "remove": w.service.RemoveSchedule, "confirm": w.confirmAs(v)} {
 		for _, who := range []access.PersonID{bob, {}} {
 			if err := touch(t.Context(), who, s.ID); !apperr.HasCode(err, "schedule_not_found") {
 				t.Errorf("%s by %v: %v", name, who, err)
 			}
 		}
 	}
-	if list, err := w.service.Schedules(t.Context(), bob); err != nil || len(list) != 0 || !v.kept[ann] || w.only().State != scan.ScheduleActive {
+	if list, err := w.service.Schedules(t.Context(), bob); err != nil || len(list) != 0 || !v.has(ann) || w.only().State != scan.ScheduleActive {
 		t.Errorf("schedules %+v, %v", list, err)
 	}
 }
 
 func TestScheduleEndsWhenTheTenantRefuses(t *testing.T) {
 	w, v := scheduling(t)
-	s := w.mustSchedule(sub1)
+	s := w.mustSchedule(v, sub1)
 	w.set(func() { w.signedIn, w.now = false, s.NextAt })
 	v.refused = true
 	got := w.due()
 	one, _ := w.look(got[0].ID)
 	want(t, one, scan.Waiting, scan.PartPending)
 	ended := w.only()
-	if ended.State != scan.ScheduleEnded || !ended.NextAt.IsZero() || ended.Notice.Code != "schedule_refused" || ended.Notice.Message == "" || v.kept[ann] {
+	if ended.State != scan.ScheduleEnded || !ended.NextAt.IsZero() || ended.Notice.Code != "schedule_refused" || ended.Notice.Message == "" || v.has(ann) {
 		t.Errorf("schedule %+v, kept %v", ended, v.kept)
 	}
 	w.pass(time.Minute)

@@ -1,7 +1,9 @@
 package scan
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -59,7 +61,8 @@ func (w *dueWorker) Work(ctx context.Context, _ *river.Job[DueArgs]) error {
 func (s *Service) RunDue(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, dueTime)
 	defer cancel()
-	due, err := s.schedules.DueSchedules(ctx, s.time(), dueLimit)
+	now := s.time()
+	due, err := s.schedules.DueSchedules(ctx, now, dueLimit)
 	if err != nil {
 		return err
 	}
@@ -68,7 +71,9 @@ func (s *Service) RunDue(ctx context.Context) error {
 			return fmt.Errorf("schedule %s: %w", one.ID, err)
 		}
 	}
-	return nil
+	_, unconfirmed := s.schedules.DropSchedules(ctx, ScheduleUnconfirmed, now.Add(-UnconfirmedFor))
+	_, ended := s.schedules.DropSchedules(ctx, ScheduleEnded, now.Add(-EndedFor))
+	return errors.Join(unconfirmed, ended)
 }
 
 func (s *Service) runSchedule(ctx context.Context, one Schedule) error {
@@ -98,6 +103,8 @@ type Wish struct {
 	Plan          Plan
 	// Agreed is the person's explicit yes to a refresh token being kept for it.
 	Agreed bool
+	// Key makes one schedule of a form that is sent twice; empty: each is new.
+	Key string
 }
 
 var (
@@ -114,10 +121,11 @@ var (
 				WithNext(apperr.MenderPerson, "Look at it again, then decide.")
 )
 
-// AddSchedule makes a schedule for the person of a live session. A refresh token
-// is kept before the schedule is stored: one without the other does nothing.
-func (s *Service) AddSchedule(ctx context.Context, session [32]byte, owner access.PersonID, wish Wish) (Schedule, error) {
-	if s.schedules == nil || s.delegations == nil {
+// AddSchedule stores a schedule that the person wants and has agreed to. It is
+// unconfirmed and does not run: [Service.ConfirmSchedule] comes when what they
+// agreed to is kept. The same owner and key give the same schedule.
+func (s *Service) AddSchedule(ctx context.Context, owner access.PersonID, wish Wish) (Schedule, error) {
+	if s.schedules == nil {
 		return Schedule{}, errNoSchedules
 	}
 	if owner.IsZero() {
@@ -128,34 +136,50 @@ func (s *Service) AddSchedule(ctx context.Context, session [32]byte, owner acces
 		return Schedule{}, err
 	}
 	now := s.time()
-	next, err := wish.Plan.Next(now)
-	if err != nil {
+	if _, err := wish.Plan.Next(now); err != nil {
 		return Schedule{}, err
 	}
 	if !wish.Agreed {
 		return Schedule{}, errNotAgreed
 	}
+	id, err := s.scheduleID(owner, wish.Key)
+	if err != nil {
+		return Schedule{}, err
+	}
 	others, err := s.schedules.SchedulesOf(ctx, owner, listedSchedules)
 	if err != nil {
 		return Schedule{}, err
 	}
+	if i := slices.IndexFunc(others, func(o Schedule) bool { return o.ID == id }); i >= 0 {
+		return others[i], nil
+	}
 	if err := fits(others, wish.Plan, list); err != nil {
 		return Schedule{}, err
 	}
-	id, err := newID(s.random)
-	if err != nil {
-		return Schedule{}, err
+	one := Schedule{ID: id, Owner: owner, Plan: wish.Plan, Subscriptions: list, State: ScheduleUnconfirmed, AgreedAt: now, CreatedAt: now,
+		ChangedAt: now, Version: 1}
+	created, err := s.schedules.CreateSchedule(ctx, one)
+	if err != nil || created {
+		return one, err
 	}
-	if err := s.delegations.Keep(ctx, session, owner); err != nil {
-		return Schedule{}, err
-	}
-	one := Schedule{ID: id, Owner: owner, Plan: wish.Plan, Subscriptions: list, State: ScheduleActive, AgreedAt: now, CreatedAt: now,
-		ChangedAt: now, NextAt: next, Version: 1}
-	if err := s.schedules.CreateSchedule(ctx, one); err != nil {
-		return Schedule{}, errors.Join(err, s.forgetUnused(context.WithoutCancel(ctx), owner))
-	}
-	return one, nil
+	return s.Schedule(ctx, owner, id) // the same form, a moment ago
 }
+
+// scheduleID returns a new ID, or the one that belongs to an owner and a key. It
+// tells nothing of the key, and another owner's key gives another.
+func (s *Service) scheduleID(owner access.PersonID, key string) (ID, error) {
+	if key == "" {
+		return newID(s.random)
+	}
+	if !validKey(key) {
+		return "", errScheduleKey
+	}
+	sum := sha256.Sum256([]byte(owner.Authority + "\x00" + owner.Subject + "\x00" + key))
+	return newID(bytes.NewReader(sum[:]))
+}
+
+var errScheduleKey = apperr.New(apperr.Invalid, "schedule_key", "The form of this repeated scan is damaged.").
+	WithNext(apperr.MenderPerson, "Open the page again and fill it in once more.")
 
 // fits reports whether one more schedule stays within the limits.
 func fits(others []Schedule, plan Plan, subscriptions []string) error {
@@ -184,7 +208,7 @@ func fits(others []Schedule, plan Plan, subscriptions []string) error {
 	return nil
 }
 
-// Schedules returns the owner's schedules, newest first.
+// Schedules returns the owner's schedules, those that have ended last, else newest first.
 func (s *Service) Schedules(ctx context.Context, owner access.PersonID) ([]Schedule, error) {
 	if s.schedules == nil || owner.IsZero() {
 		return nil, nil
@@ -192,12 +216,38 @@ func (s *Service) Schedules(ctx context.Context, owner access.PersonID) ([]Sched
 	return s.schedules.SchedulesOf(ctx, owner, listedSchedules)
 }
 
+// Schedule returns a schedule of the owner. Someone else's is not found.
+func (s *Service) Schedule(ctx context.Context, owner access.PersonID, id ID) (Schedule, error) {
+	if s.schedules == nil || owner.IsZero() || !id.valid() {
+		return Schedule{}, errNoSchedule
+	}
+	one, err := s.schedules.LoadSchedule(ctx, id)
+	if errors.Is(err, ErrNotFound) || err == nil && one.Owner != owner {
+		return Schedule{}, errNoSchedule
+	}
+	return one, err
+}
+
+// ActiveSchedules counts the schedules of a person that run on, whether they are
+// signed in or not. 0 when it cannot be found out.
+func (s *Service) ActiveSchedules(ctx context.Context, person access.PersonID) int {
+	if s.schedules == nil || person.IsZero() {
+		return 0
+	}
+	n, err := s.schedules.CountSchedules(ctx, person, ScheduleActive)
+	if err != nil {
+		s.log.WarnContext(ctx, "repeated scans cannot be counted", "error", err)
+	}
+	return n
+}
+
 // PauseSchedule stops the runs of a schedule until it is resumed.
 func (s *Service) PauseSchedule(ctx context.Context, owner access.PersonID, id ID) error {
 	return s.changeSchedule(ctx, owner, id, func(one *Schedule, _ time.Time) error {
-		if one.State == ScheduleActive {
-			one.State, one.NextAt = SchedulePaused, time.Time{}
+		if one.State != ScheduleActive {
+			return errUnchanged
 		}
+		one.State, one.NextAt = SchedulePaused, time.Time{}
 		return nil
 	})
 }
@@ -206,7 +256,7 @@ func (s *Service) PauseSchedule(ctx context.Context, owner access.PersonID, id I
 func (s *Service) ResumeSchedule(ctx context.Context, owner access.PersonID, id ID) error {
 	return s.changeSchedule(ctx, owner, id, func(one *Schedule, now time.Time) (err error) {
 		if one.State != SchedulePaused {
-			return nil
+			return errUnchanged
 		}
 		one.State = ScheduleActive
 		one.NextAt, err = one.Plan.Next(now)
@@ -218,6 +268,9 @@ func (s *Service) ResumeSchedule(ctx context.Context, owner access.PersonID, id 
 // token that is kept for them goes.
 func (s *Service) EndSchedule(ctx context.Context, owner access.PersonID, id ID) error {
 	err := s.changeSchedule(ctx, owner, id, func(one *Schedule, _ time.Time) error {
+		if one.State == ScheduleEnded {
+			return errUnchanged
+		}
 		one.State, one.NextAt = ScheduleEnded, time.Time{}
 		return nil
 	})
@@ -225,6 +278,21 @@ func (s *Service) EndSchedule(ctx context.Context, owner access.PersonID, id ID)
 		return err
 	}
 	return s.forgetUnused(ctx, owner)
+}
+
+// RemoveSchedule takes one that was never confirmed, or has ended, off the list.
+func (s *Service) RemoveSchedule(ctx context.Context, owner access.PersonID, id ID) error {
+	one, err := s.Schedule(ctx, owner, id)
+	if err != nil {
+		return err
+	}
+	if one.State != ScheduleUnconfirmed && one.State != ScheduleEnded {
+		return errScheduleChanged
+	}
+	if err = s.schedules.DeleteSchedule(ctx, one); errors.Is(err, ErrConflict) {
+		return errScheduleChanged.Because(err)
+	}
+	return err
 }
 
 // DismissNotice takes away what a schedule had to tell.
@@ -235,21 +303,20 @@ func (s *Service) DismissNotice(ctx context.Context, owner access.PersonID, id I
 	})
 }
 
+// errUnchanged says that there is nothing to store.
+var errUnchanged = errors.New("scan: the schedule is as it should be")
+
 // changeSchedule changes a schedule of the owner. Someone else's is not found.
 func (s *Service) changeSchedule(ctx context.Context, owner access.PersonID, id ID, change func(one *Schedule, now time.Time) error) error {
-	if s.schedules == nil || owner.IsZero() || !id.valid() {
-		return errNoSchedule
-	}
 	for range 3 {
-		one, err := s.schedules.LoadSchedule(ctx, id)
-		if errors.Is(err, ErrNotFound) || err == nil && one.Owner != owner {
-			return errNoSchedule
-		}
+		one, err := s.Schedule(ctx, owner, id)
 		if err != nil {
 			return err
 		}
 		now := s.time()
-		if err := change(&one, now); err != nil {
+		if err := change(&one, now); errors.Is(err, errUnchanged) {
+			return nil
+		} else if err != nil {
 			return err
 		}
 		one.ChangedAt = now
@@ -258,59 +325,4 @@ func (s *Service) changeSchedule(ctx context.Context, owner access.PersonID, id 
 		}
 	}
 	return errScheduleChanged
-}
-
-// forgetUnused erases the kept refresh token of a person without schedules.
-func (s *Service) forgetUnused(ctx context.Context, owner access.PersonID) error {
-	list, err := s.schedules.SchedulesOf(ctx, owner, listedSchedules)
-	if err != nil {
-		return err
-	}
-	if slices.ContainsFunc(list, func(o Schedule) bool { return o.State != ScheduleEnded }) {
-		return nil
-	}
-	return s.delegations.Forget(ctx, owner)
-}
-
-// sourceOf returns a source of tokens for a scan: that of a schedule runs with
-// the refresh token that is kept for it, and, when the tenant takes that no more,
-// like any other with a session of its owner.
-func (s *Service) sourceOf(ctx context.Context, scan *Scan) (azts.TokenSource, error) {
-	if scan.Schedule == "" || s.delegations == nil {
-		return s.tokens.AzTSToken(ctx, scan.Owner)
-	}
-	source, err := s.delegations.AzTSToken(ctx, scan.Owner)
-	if !errors.Is(err, ErrDelegationRefused) {
-		return source, err
-	}
-	if err := s.refusedByTenant(ctx, scan.Owner); err != nil {
-		return nil, err
-	}
-	return s.tokens.AzTSToken(ctx, scan.Owner)
-}
-
-// refusedByTenant ends the schedules of a person whose kept refresh token the
-// tenant refuses, and leaves them a notice.
-func (s *Service) refusedByTenant(ctx context.Context, owner access.PersonID) error {
-	list, err := s.schedules.SchedulesOf(ctx, owner, listedSchedules)
-	if err != nil {
-		return err
-	}
-	for _, one := range list {
-		if one.State == ScheduleEnded {
-			continue
-		}
-		err = errors.Join(err, s.changeSchedule(ctx, owner, one.ID, func(one *Schedule, now time.Time) error {
-			one.State, one.NextAt = ScheduleEnded, time.Time{}
-			one.Notice = Notice{Code: "schedule_refused", At: now,
-				Message: "This repeated scan has ended: the company sign-in does not let the portal act for you any more.",
-				Next:    "That happens after a new password or a change of your account's rules. Set it up again if you still need it."}
-			return nil
-		}))
-	}
-	if err != nil {
-		return err // the token is forgotten when all of them have ended
-	}
-	s.log.InfoContext(ctx, "schedules ended, since the tenant refuses", "person", owner.String())
-	return s.delegations.Forget(ctx, owner)
 }

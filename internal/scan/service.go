@@ -57,8 +57,9 @@ type Service struct {
 	results     *results.Archive
 	retention   time.Duration
 
-	hub   hub
-	reads batcher
+	hub     hub
+	reads   batcher
+	repeats batcher // of scans of schedules
 }
 
 // New returns a service, or an error if something is missing.
@@ -80,6 +81,7 @@ func New(cfg Config) (*Service, error) {
 	s.reads.call = func(ctx context.Context, source azts.TokenSource, ids []string) ([]azts.Summary, error) {
 		return s.azts.Summaries(ctx, source, ids, nil)
 	}
+	s.repeats.call = s.reads.call
 	return s, nil
 }
 

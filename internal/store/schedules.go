@@ -33,16 +33,16 @@ func scanSchedule(r row) (scan.Schedule, error) {
 }
 
 // CreateSchedule implements scan.ScheduleRecords.
-func (db *DB) CreateSchedule(ctx context.Context, s scan.Schedule) error {
-	_, err := db.exec(ctx, "INSERT INTO schedules ("+scheduleColumns+`) VALUES
-		($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
+func (db *DB) CreateSchedule(ctx context.Context, s scan.Schedule) (bool, error) {
+	n, err := db.exec(ctx, "INSERT INTO schedules ("+scheduleColumns+`) VALUES
+		($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) ON CONFLICT (id) DO NOTHING`,
 		s.ID, s.Owner.Authority, s.Owner.Subject, s.Plan.Every, int(s.Plan.Weekday), s.Plan.Hour, s.Plan.Zone, strings.Join(s.Subscriptions, "\n"), s.State,
 		micros(s.AgreedAt), micros(s.CreatedAt), micros(s.ChangedAt), micros(s.NextAt), micros(s.LastAt), s.LastScan,
 		s.Notice.Code, s.Notice.Message, s.Notice.Next, micros(s.Notice.At), s.Version)
 	if err != nil {
-		return fmt.Errorf("store: creating a schedule: %w", err)
+		return false, fmt.Errorf("store: creating a schedule: %w", err)
 	}
-	return nil
+	return n > 0, nil
 }
 
 // SaveSchedule implements scan.ScheduleRecords.
@@ -90,10 +90,41 @@ func (db *DB) LoadSchedule(ctx context.Context, id scan.ID) (scan.Schedule, erro
 	return scanSchedule(db.queryRow(ctx, "SELECT "+scheduleColumns+" FROM schedules WHERE id = $1", id))
 }
 
+// DeleteSchedule implements scan.ScheduleRecords.
+func (db *DB) DeleteSchedule(ctx context.Context, s scan.Schedule) error {
+	n, err := db.exec(ctx, "DELETE FROM schedules WHERE id = $1 AND version = $2", s.ID, s.Version)
+	if err != nil {
+		return fmt.Errorf("store: deleting a schedule: %w", err)
+	}
+	if n == 0 {
+		return scan.ErrConflict
+	}
+	return nil
+}
+
+// DropSchedules implements scan.ScheduleRecords.
+func (db *DB) DropSchedules(ctx context.Context, state scan.ScheduleState, before time.Time) (int, error) {
+	n, err := db.exec(ctx, "DELETE FROM schedules WHERE state = $1 AND changed_at < $2", state, micros(before))
+	if err != nil {
+		return 0, fmt.Errorf("store: dropping schedules: %w", err)
+	}
+	return int(n), nil
+}
+
+// CountSchedules implements scan.ScheduleRecords.
+func (db *DB) CountSchedules(ctx context.Context, owner access.PersonID, state scan.ScheduleState) (int, error) {
+	var n int
+	err := db.queryRow(ctx, "SELECT count(*) FROM schedules WHERE authority = $1 AND subject = $2 AND state = $3", owner.Authority, owner.Subject, state).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("store: counting schedules: %w", err)
+	}
+	return n, nil
+}
+
 // SchedulesOf implements scan.ScheduleRecords.
 func (db *DB) SchedulesOf(ctx context.Context, owner access.PersonID, limit int) ([]scan.Schedule, error) {
-	r, err := db.query(ctx, "SELECT "+scheduleColumns+" FROM schedules WHERE authority = $1 AND subject = $2 ORDER BY created_at DESC, id "+limitTo(limit),
-		owner.Authority, owner.Subject)
+	r, err := db.query(ctx, "SELECT "+scheduleColumns+` FROM schedules WHERE authority = $1 AND subject = $2
+		ORDER BY CASE state WHEN $3 THEN 1 ELSE 0 END, created_at DESC, id `+limitTo(limit), owner.Authority, owner.Subject, scan.ScheduleEnded)
 	return collect(r, err, scanSchedule)
 }
 
@@ -102,38 +133,4 @@ func (db *DB) DueSchedules(ctx context.Context, now time.Time, limit int) ([]sca
 	r, err := db.query(ctx, "SELECT "+scheduleColumns+" FROM schedules WHERE state = $1 AND next_at <= $2 ORDER BY next_at, id "+limitTo(limit),
 		scan.ScheduleActive, micros(now))
 	return collect(r, err, scanSchedule)
-}
-
-// SaveDelegation implements scan.DelegationRecords.
-func (db *DB) SaveDelegation(ctx context.Context, d scan.Delegation) error {
-	_, err := db.exec(ctx, `INSERT INTO delegations (authority, subject, sealed, kept_at) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (authority, subject) DO UPDATE SET sealed = excluded.sealed, kept_at = excluded.kept_at`,
-		d.Owner.Authority, d.Owner.Subject, d.Sealed, micros(d.KeptAt))
-	if err != nil {
-		return fmt.Errorf("store: keeping a delegation: %w", err)
-	}
-	return nil
-}
-
-// LoadDelegation implements scan.DelegationRecords.
-func (db *DB) LoadDelegation(ctx context.Context, owner access.PersonID) (scan.Delegation, error) {
-	d := scan.Delegation{Owner: owner}
-	var kept int64
-	err := db.queryRow(ctx, "SELECT sealed, kept_at FROM delegations WHERE authority = $1 AND subject = $2", owner.Authority, owner.Subject).Scan(&d.Sealed, &kept)
-	if errors.Is(err, ErrNotFound) {
-		return scan.Delegation{}, scan.ErrNotFound
-	}
-	if err != nil {
-		return scan.Delegation{}, fmt.Errorf("store: delegation: %w", err)
-	}
-	d.KeptAt = fromMicros(kept)
-	return d, nil
-}
-
-// DeleteDelegation implements scan.DelegationRecords.
-func (db *DB) DeleteDelegation(ctx context.Context, owner access.PersonID) error {
-	if _, err := db.exec(ctx, "DELETE FROM delegations WHERE authority = $1 AND subject = $2", owner.Authority, owner.Subject); err != nil {
-		return fmt.Errorf("store: erasing a delegation: %w", err)
-	}
-	return nil
 }

@@ -26,15 +26,32 @@ func TestScheduleRecords(t *testing.T) {
 			t.Fatal(err)
 		}
 		scantest.Schedules(t, db, db)
-		scantest.Delegations(t, db)
 	})
+}
+
+func TestDelegationRecords(t *testing.T) {
+	for _, kind := range storetest.Databases() {
+		t.Run(kind.Name, func(t *testing.T) {
+			databaseURL := kind.New(t)
+			a := openTest(t, databaseURL)
+			defer closed(t, a)
+			b := a
+			if kind.Replicas {
+				b = openTest(t, databaseURL)
+				defer closed(t, b)
+			}
+			storetest.TestDelegationRecords(t, a, b)
+		})
+	}
 }
 
 // kept is a delegation that always works.
 type kept struct{ alwaysSignedIn }
 
-func (kept) Keep(context.Context, [32]byte, access.PersonID) error { return nil }
-func (kept) Forget(context.Context, access.PersonID) error         { return nil }
+func (kept) Kept(context.Context, access.PersonID) (time.Time, error) {
+	return time.Unix(1, 0), nil
+}
+func (kept) Forget(context.Context, access.PersonID) error { return nil }
 
 // neverAzTS is for services that only start scans.
 type neverAzTS struct{ scan.AzTS }
@@ -77,8 +94,11 @@ func dueRunsOnce(t *testing.T, databaseURL string, replicas bool) {
 		}
 		services = append(services, service)
 	}
-	_, err := services[0].AddSchedule(t.Context(), [32]byte{}, owner, scan.Wish{Subscriptions: []string{"00000000-0000-0000-0000-000000000001"},
+	one, err := services[0].AddSchedule(t.Context(), owner, scan.Wish{Subscriptions: []string{"00000000-0000-0000-0000-000000000001"},
 		Plan: scan.Plan{Every: scan.Daily, Hour: 10, Zone: "Europe/Berlin"}, Agreed: true})
+	if err == nil {
+		err = services[0].ConfirmSchedule(t.Context(), owner, one.ID)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"sync"
@@ -23,17 +25,52 @@ func cloneSchedule(s scan.Schedule) scan.Schedule {
 }
 
 // CreateSchedule implements scan.ScheduleRecords.
-func (m *Memory) CreateSchedule(_ context.Context, s scan.Schedule) error {
+func (m *Memory) CreateSchedule(_ context.Context, s scan.Schedule) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.failed(); err != nil {
+		return false, err
+	}
+	if m.schedules == nil {
+		m.schedules = map[scan.ID]scan.Schedule{}
+	}
+	if _, there := m.schedules[s.ID]; there {
+		return false, nil
+	}
+	m.schedules[s.ID] = cloneSchedule(s)
+	return true, nil
+}
+
+// DeleteSchedule implements scan.ScheduleRecords.
+func (m *Memory) DeleteSchedule(_ context.Context, s scan.Schedule) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.failed(); err != nil {
 		return err
 	}
-	if m.schedules == nil {
-		m.schedules = map[scan.ID]scan.Schedule{}
+	if stored, there := m.schedules[s.ID]; !there || stored.Version != s.Version {
+		return scan.ErrConflict
 	}
-	m.schedules[s.ID] = cloneSchedule(s)
+	delete(m.schedules, s.ID)
 	return nil
+}
+
+// DropSchedules implements scan.ScheduleRecords.
+func (m *Memory) DropSchedules(_ context.Context, state scan.ScheduleState, before time.Time) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.failed(); err != nil {
+		return 0, err
+	}
+	n := len(m.schedules)
+	maps.DeleteFunc(m.schedules, func(_ scan.ID, s scan.Schedule) bool { return s.State == state && s.ChangedAt.Before(before) })
+	return n - len(m.schedules), nil
+}
+
+// CountSchedules implements scan.ScheduleRecords.
+func (m *Memory) CountSchedules(_ context.Context, owner access.PersonID, state scan.ScheduleState) (int, error) {
+	return len(m.pick(math.MaxInt, func(s scan.Schedule) bool { return s.Owner == owner && s.State == state },
+		func(a, b scan.Schedule) int { return 0 })), nil
 }
 
 // SaveSchedule implements scan.ScheduleRecords.
@@ -86,7 +123,16 @@ func (m *Memory) LoadSchedule(_ context.Context, id scan.ID) (scan.Schedule, err
 // SchedulesOf implements scan.ScheduleRecords.
 func (m *Memory) SchedulesOf(_ context.Context, owner access.PersonID, limit int) ([]scan.Schedule, error) {
 	return m.pick(limit, func(s scan.Schedule) bool { return s.Owner == owner },
-		func(a, b scan.Schedule) int { return b.CreatedAt.Compare(a.CreatedAt) }), nil
+		func(a, b scan.Schedule) int {
+			return cmp.Or(endedLast(a)-endedLast(b), b.CreatedAt.Compare(a.CreatedAt))
+		}), nil
+}
+
+func endedLast(s scan.Schedule) int {
+	if s.State == scan.ScheduleEnded {
+		return 1
+	}
+	return 0
 }
 
 // DueSchedules implements scan.ScheduleRecords.
@@ -133,9 +179,14 @@ func Schedules(t *testing.T, records scan.ScheduleRecords, scans scan.Records) {
 	}
 	one := sample(1, ann)
 	for _, s := range []scan.Schedule{one, sample(2, ann), sample(3, bob)} {
-		if err := records.CreateSchedule(ctx, s); err != nil {
-			t.Fatal(err)
+		if created, err := records.CreateSchedule(ctx, s); err != nil || !created {
+			t.Fatalf("created %v, %v", created, err)
 		}
+	}
+	taken := sample(4, bob)
+	taken.ID = one.ID
+	if created, err := records.CreateSchedule(ctx, taken); err != nil || created {
+		t.Errorf("under an ID that is taken: %v, %v", created, err)
 	}
 	if got := load(t, one.ID); !reflect.DeepEqual(got, one) {
 		t.Errorf("schedule = %+v\nwant       %+v", got, one)
@@ -221,29 +272,47 @@ func Schedules(t *testing.T, records scan.ScheduleRecords, scans scan.Records) {
 			t.Errorf("an ended one is due: %v", got)
 		}
 	})
-}
-
-// Delegations checks that records do what scan.DelegationRecords promises.
-func Delegations(t *testing.T, records scan.DelegationRecords) {
-	ctx := t.Context()
-	at := time.Date(2026, 9, 14, 13, 40, 45, 123456000, time.UTC)
-	ann, bob := access.PersonID{Authority: "t", Subject: "ann"}, access.PersonID{Authority: "t", Subject: "bob"}
-	for _, sealed := range []string{"first", "second"} {
-		kept := scan.Delegation{Owner: ann, Sealed: []byte(sealed), KeptAt: at}
-		if err := records.SaveDelegation(ctx, kept); err != nil {
+	t.Run("ended ones come last, and go", func(t *testing.T) {
+		list, err := records.SchedulesOf(ctx, ann, 1)
+		if err != nil || len(list) != 1 || list[0].ID != one.ID { // the newer one has ended
+			t.Errorf("SchedulesOf = %+v, %v", list, err)
+		}
+		waits := sample(5, ann)
+		waits.State, waits.NextAt = scan.ScheduleUnconfirmed, time.Time{}
+		if _, err := records.CreateSchedule(ctx, waits); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := records.LoadDelegation(ctx, ann); err != nil || !reflect.DeepEqual(got, kept) {
-			t.Errorf("LoadDelegation = %+v, %v; want %+v", got, err, kept)
+		count := func(state scan.ScheduleState, want int) {
+			t.Helper()
+			if n, err := records.CountSchedules(ctx, ann, state); err != nil || n != want {
+				t.Errorf("%d %s, %v; want %d", n, state, err, want)
+			}
 		}
-	}
-	if _, err := records.LoadDelegation(ctx, bob); !errors.Is(err, scan.ErrNotFound) {
-		t.Errorf("another person's: %v", err)
-	}
-	if err := errors.Join(records.DeleteDelegation(ctx, ann), records.DeleteDelegation(ctx, ann)); err != nil {
-		t.Error(err)
-	}
-	if _, err := records.LoadDelegation(ctx, ann); !errors.Is(err, scan.ErrNotFound) {
-		t.Errorf("after its end: %v", err)
-	}
+		count(scan.ScheduleActive, 1)
+		count(scan.ScheduleEnded, 1)
+		count(scan.ScheduleUnconfirmed, 1)
+		for _, drop := range []struct {
+			state  scan.ScheduleState
+			before time.Time
+			want   int
+		}{{scan.ScheduleUnconfirmed, at, 0}, {scan.ScheduleUnconfirmed, at.Add(time.Microsecond), 1}, {scan.ScheduleEnded, at.Add(time.Hour), 0},
+			{scan.ScheduleEnded, at.Add(2 * time.Hour), 1}} {
+			if n, err := records.DropSchedules(ctx, drop.state, drop.before); err != nil || n != drop.want {
+				t.Errorf("%+v: %d went, %v", drop, n, err)
+			}
+		}
+		last := load(t, one.ID)
+		old := last
+		old.Version--
+		if err := records.DeleteSchedule(ctx, old); !errors.Is(err, scan.ErrConflict) {
+			t.Errorf("of an old version: %v", err)
+		}
+		if err := records.DeleteSchedule(ctx, last); err != nil {
+			t.Error(err)
+		}
+		count(scan.ScheduleActive, 0)
+		if _, err := records.LoadSchedule(ctx, last.ID); !errors.Is(err, scan.ErrNotFound) {
+			t.Errorf("after its end: %v", err)
+		}
+	})
 }

@@ -1,0 +1,79 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"azts.internal/portal/internal/access"
+	"azts.internal/portal/internal/entra"
+)
+
+// SaveDelegation implements entra.DelegationRecords.
+func (db *DB) SaveDelegation(ctx context.Context, d entra.Delegation, issue entra.Issue) error {
+	return db.inTx(ctx, func(t tx) error {
+		_, err := t.exec(ctx, `INSERT INTO delegations (authority, subject, sealed, kept_at) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (authority, subject) DO UPDATE SET sealed = excluded.sealed, kept_at = excluded.kept_at`,
+			d.Owner.Authority, d.Owner.Subject, d.Sealed, micros(d.KeptAt))
+		if err != nil {
+			return fmt.Errorf("store: keeping a delegation: %w", err)
+		}
+		return recordDelegated(ctx, t, d.Owner, issue)
+	})
+}
+
+// RotateDelegation implements entra.DelegationRecords.
+func (db *DB) RotateDelegation(ctx context.Context, d entra.Delegation, issue entra.Issue) error {
+	return db.inTx(ctx, func(t tx) error {
+		n, err := t.exec(ctx, "UPDATE delegations SET sealed = $1 WHERE authority = $2 AND subject = $3 AND kept_at = $4",
+			d.Sealed, d.Owner.Authority, d.Owner.Subject, micros(d.KeptAt))
+		if err != nil {
+			return fmt.Errorf("store: rotating a delegation: %w", err)
+		}
+		if n == 0 {
+			return entra.ErrNoDelegation
+		}
+		return recordDelegated(ctx, t, d.Owner, issue)
+	})
+}
+
+// recordDelegated writes the line of the history for a token without a session:
+// in the place of its id stands one that no session has.
+func recordDelegated(ctx context.Context, t tx, owner access.PersonID, issue entra.Issue) error {
+	var none entra.SessionID
+	_, err := t.exec(ctx, `INSERT INTO issued_tokens (id, authority, subject, session_id, device, resource, scopes, purpose, flow,
+			issued_at, expires_at, revealed_at, reveals, copied_at, copies)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0, 0, 0)`, issue.ID, owner.Authority, owner.Subject, none[:],
+		issue.Device, issue.Resource, issue.Scopes, issue.Purpose, issue.Flow, micros(issue.IssuedAt), micros(issue.ExpiresAt))
+	if err != nil {
+		return fmt.Errorf("store: noting an issue: %w", err)
+	}
+	return nil
+}
+
+// LoadDelegation implements entra.DelegationRecords.
+func (db *DB) LoadDelegation(ctx context.Context, owner access.PersonID) (entra.Delegation, error) {
+	d := entra.Delegation{Owner: owner}
+	var kept int64
+	err := db.queryRow(ctx, "SELECT sealed, kept_at FROM delegations WHERE authority = $1 AND subject = $2", owner.Authority, owner.Subject).Scan(&d.Sealed, &kept)
+	if errors.Is(err, ErrNotFound) {
+		return entra.Delegation{}, entra.ErrNoDelegation
+	}
+	if err != nil {
+		return entra.Delegation{}, fmt.Errorf("store: delegation: %w", err)
+	}
+	d.KeptAt = fromMicros(kept)
+	return d, nil
+}
+
+// DeleteDelegation implements entra.DelegationRecords.
+func (db *DB) DeleteDelegation(ctx context.Context, owner access.PersonID) error {
+	n, err := db.exec(ctx, "DELETE FROM delegations WHERE authority = $1 AND subject = $2", owner.Authority, owner.Subject)
+	if err != nil {
+		return fmt.Errorf("store: erasing a delegation: %w", err)
+	}
+	if n > 0 {
+		db.scrubbed(ctx)
+	}
+	return nil
+}
