@@ -2,7 +2,6 @@ package scan_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
