@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"sync"
 	"time"
 
 	"azts.internal/portal/internal/access"
@@ -35,6 +37,9 @@ const (
 	segmentBytes = 4 << 20
 	// decodersAtOnce bounds the memory and the processors that decoding takes.
 	decodersAtOnce = 2
+	// segmentsAhead is how many segments of a set are fetched and opened while the
+	// one before them is taken in: the database, and all processors, have to do.
+	segmentsAhead = 4
 )
 
 // limits are those of a set; tests have smaller ones.
@@ -91,6 +96,10 @@ var (
 	errFull = apperr.New(apperr.TooLarge, "results_full", "This scan has more results than the portal keeps.").
 		WithNext(apperr.MenderPerson, "What fitted is kept. Scan fewer subscriptions at once.")
 	errDone = apperr.New(apperr.Conflict, "results_done", "These results were read to their end before.")
+	// errUnreadable says that what is stored does not open with the portal's keys, or
+	// is not what was stored. It stays so unless an operator brings a key back.
+	errUnreadable = apperr.New(apperr.Internal, "results_unreadable", "The stored results of this scan cannot be opened any more.").
+			WithNext(apperr.MenderPerson, "Scan again to have new ones. Nothing is concluded from the old ones.")
 )
 
 // Open returns the set of a scan. Someone else's is not found.
@@ -108,7 +117,7 @@ func (a *Archive) Open(ctx context.Context, person access.PersonID, scanID strin
 			return nil, err
 		}
 		set, err := a.open(ctx, &rec)
-		if err == nil || attempt == 1 || !errors.Is(err, ErrNotFound) && !errors.Is(err, seal.ErrOpen) {
+		if attempt == 1 || !unreadable(err) {
 			return set, err
 		}
 	}
@@ -137,24 +146,82 @@ func (a *Archive) decode(ctx context.Context, rec *SetRecord, h *head) (*Set, er
 		return nil, ctx.Err()
 	}
 	s := newSet(h.info(rec))
-	number := int64(0)
-	for sealed, err := range a.records.ResultSegments(ctx, rec.ScanID, h.Segments) {
-		if err != nil {
+	number := 0
+	for segment, err := range a.segments(ctx, rec, h) {
+		if err == nil {
+			err = s.join(segment)
+		}
+		switch {
+		case errors.Is(err, ErrNotFound), errors.Is(err, seal.ErrOpen), errors.Is(err, errSegment):
+			return nil, errUnreadable.Because(fmt.Errorf("results: segment %d of %s: %w", number, rec.ScanID, err))
+		case err != nil:
 			return nil, err
-		}
-		plain, err := a.keys.Open(sealed, rec.place("segment", h.Generation, number))
-		if err != nil {
-			return nil, fmt.Errorf("results: segment %d of %s: %w", number, rec.ScanID, err)
-		}
-		if err := s.add(plain); err != nil {
-			return nil, fmt.Errorf("segment %d of %s: %w", number, rec.ScanID, err)
 		}
 		number++
 	}
-	if number != int64(h.Segments) || s.Len() != h.Rows {
-		return nil, fmt.Errorf("%w: %d segments with %d rows, want %d with %d", errSegment, number, s.Len(), h.Segments, h.Rows)
+	if number != h.Segments || s.Len() != h.Rows {
+		return nil, errUnreadable.Because(fmt.Errorf("%w: %d segments with %d rows, want %d with %d", errSegment, number, s.Len(), h.Segments, h.Rows))
 	}
 	return s, nil
+}
+
+// unreadable reports whether a set does not open: it was replaced while it was
+// being read, or it never will.
+func unreadable(err error) bool { return apperr.HasCode(err, errUnreadable.Code) }
+
+// segments returns the segments of a set in their order, each valid until the
+// next. While one is used the following are fetched and unpacked.
+func (a *Archive) segments(ctx context.Context, rec *SetRecord, h *head) iter.Seq2[*segment, error] {
+	type opened struct {
+		segment *segment
+		err     error
+	}
+	return func(yield func(*segment, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		var working sync.WaitGroup
+		defer working.Wait()
+		defer cancel()
+		ahead := make(chan chan opened, segmentsAhead)
+		working.Go(func() {
+			defer close(ahead)
+			number := int64(0)
+			for sealed, err := range a.records.ResultSegments(ctx, rec.ScanID, h.Segments) {
+				place, answer := rec.place("segment", h.Generation, number), make(chan opened, 1)
+				select {
+				case ahead <- answer:
+				case <-ctx.Done():
+					return
+				}
+				if err != nil {
+					answer <- opened{nil, err}
+					return
+				}
+				working.Go(func() {
+					s, err := a.openSegment(sealed, place)
+					answer <- opened{s, err}
+				})
+				number++
+			}
+		})
+		for answer := range ahead {
+			o := <-answer
+			if !yield(o.segment, o.err) || o.err != nil {
+				return
+			}
+			o.segment.done()
+		}
+		if err := ctx.Err(); err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+func (a *Archive) openSegment(sealed []byte, place string) (*segment, error) {
+	plain, err := a.keys.Open(sealed, place)
+	if err != nil {
+		return nil, err
+	}
+	return decodeSegment(plain)
 }
 
 // Info returns what is known of a person's set without reading its rows. Someone
@@ -170,11 +237,16 @@ func (a *Archive) Info(ctx context.Context, person access.PersonID, scanID strin
 	if err != nil {
 		return Info{}, err
 	}
-	h, err := a.openHead(&rec)
+	return a.info(&rec), nil
+}
+
+// info is what is known of a set, which may be that it cannot be opened.
+func (a *Archive) info(rec *SetRecord) Info {
+	h, err := a.openHead(rec)
 	if err != nil {
-		return Info{}, err
+		return Info{ScanID: rec.ScanID, Person: rec.Person, State: Unreadable, CreatedAt: rec.CreatedAt, ChangedAt: rec.ChangedAt}
 	}
-	return h.info(&rec), nil
+	return h.info(rec)
 }
 
 // List returns what is known of a person's newest sets, at most limit and at most
@@ -189,11 +261,7 @@ func (a *Archive) List(ctx context.Context, person access.PersonID, limit int) (
 	}
 	out := make([]Info, 0, len(recs))
 	for i := range recs {
-		h, err := a.openHead(&recs[i])
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, h.info(&recs[i]))
+		out = append(out, a.info(&recs[i]))
 	}
 	return out, nil
 }

@@ -80,18 +80,19 @@ func (a *Archive) sealHead(rec *SetRecord, h *head) error {
 	return nil
 }
 
+// openHead fails with errUnreadable only.
 func (a *Archive) openHead(rec *SetRecord) (*head, error) {
 	plain, err := a.keys.Open(rec.Head, rec.place("head", "", rec.Version))
 	if err != nil {
-		return nil, fmt.Errorf("results: head of %s: %w", rec.ScanID, err)
+		return nil, errUnreadable.Because(fmt.Errorf("results: head of %s: %w", rec.ScanID, err))
 	}
 	h := &head{}
 	if err := json.Unmarshal(plain, h); err != nil {
-		return nil, fmt.Errorf("results: head of %s: %w", rec.ScanID, err)
+		return nil, errUnreadable.Because(fmt.Errorf("results: head of %s: %w", rec.ScanID, err))
 	}
 	// The columns in the clear are for statistics; nothing may hang on them.
 	if h.State != rec.State || h.Rows != rec.Rows || h.Segments != rec.Segments || h.Rows < 0 || h.Segments < 0 {
-		return nil, errHead
+		return nil, errUnreadable.Because(errHead)
 	}
 	return h, nil
 }

@@ -35,17 +35,16 @@ func (a *Archive) History(ctx context.Context, person access.PersonID, key Key, 
 			break
 		}
 		h, err := a.openHead(&recs[i])
-		if err != nil {
-			return nil, err
-		}
-		if !h.has(key.Subscription) {
+		if err != nil || !h.has(key.Subscription) {
 			continue
 		}
 		left--
 		set := a.cache.peek(cacheKey{recs[i].ScanID, h.Generation, recs[i].Version})
 		if set == nil {
 			// Not by way of the cache: what people have open would be pushed out of it.
-			if set, err = a.decode(ctx, &recs[i], h); err != nil {
+			if set, err = a.decode(ctx, &recs[i], h); unreadable(err) {
+				continue
+			} else if err != nil {
 				return nil, err
 			}
 		}

@@ -46,7 +46,12 @@ func (s *Set) Bytes() int64 { return s.bytes() }
 // Decode adds a segment in clear to an empty set and asks it all there is to ask.
 func Decode(segment []byte) error {
 	s := newSet(Info{})
-	if err := s.add(segment); err != nil {
+	next, err := decodeSegment(segment)
+	if err == nil {
+		err = s.join(next)
+		next.done()
+	}
+	if err != nil {
 		return err
 	}
 	return s.askAll()

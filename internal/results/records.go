@@ -18,6 +18,9 @@ const (
 	Whole   State = "whole"   // all that AzTS said it has
 	Short   State = "short"   // less than that: see its subscriptions
 	Full    State = "full"    // a limit was reached; the rest was not kept
+	// Unreadable is no state that is stored: what is stored cannot be opened, and
+	// nothing is known of it but its times.
+	Unreadable State = "unreadable"
 )
 
 // Ended reports whether the set stays as it is.

@@ -217,37 +217,55 @@ func (in *input) names(out []string, n, size int) []string {
 	return out
 }
 
-// add puts an encoded segment behind what the set has. The blocks go on using
-// data. After an error the set is of no use.
-func (s *Set) add(data []byte) error {
+// segment is an encoded segment, taken apart and unpacked but not looked through.
+type segment struct {
+	blocks  []block
+	columns []byte // the unpacker's: valid until done
+	*unpacker
+}
+
+// decodeSegment takes an encoded segment apart. Its blocks go on using data.
+func decodeSegment(data []byte) (*segment, error) {
 	in := &input{data: data}
 	if version := in.bytes(1); in.bad || version[0] != segmentVersion {
-		return errSegment
+		return nil, errSegment
 	}
 	size := in.number(maxColumnsBytes)
 	packed := in.bytes(in.number(maxColumnsBytes))
 	if in.bad {
-		return errSegment
+		return nil, errSegment
 	}
+	s := &segment{}
 	for range in.number(maxSegmentRows) {
 		b := block{first: uint32(in.number(1 << 30)), count: uint32(in.number(maxSegmentRows)), size: in.number(maxBlockBytes)}
 		b.packed = in.bytes(in.number(maxBlockBytes))
-		if in.bad || b.first != s.texts || b.count == 0 || int(b.count) > b.size {
-			return errSegment
+		if in.bad || b.count == 0 || int(b.count) > b.size {
+			return nil, errSegment
 		}
-		s.texts += b.count
 		s.blocks = append(s.blocks, b)
 	}
 	if in.bad || len(in.data) > 0 {
-		return errSegment
+		return nil, errSegment
 	}
-	u := unpackers.Get().(*unpacker)
-	defer u.done()
-	columns, err := u.unpack(packed, size)
-	if err != nil {
-		return err
+	s.unpacker = unpackers.Get().(*unpacker)
+	var err error
+	if s.columns, err = s.unpack(packed, size); err != nil {
+		s.done()
+		return nil, err
 	}
-	return s.addColumns(&input{data: columns})
+	return s, nil
+}
+
+// join puts a segment behind what the set has. After an error the set is of no use.
+func (s *Set) join(next *segment) error {
+	for _, b := range next.blocks {
+		if b.first != s.texts {
+			return errSegment
+		}
+		s.texts += b.count
+	}
+	s.blocks = append(s.blocks, next.blocks...)
+	return s.addColumns(&input{data: next.columns})
 }
 
 func (s *Set) addColumns(in *input) error {

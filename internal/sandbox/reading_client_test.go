@@ -20,6 +20,7 @@ import (
 	"azts.internal/portal/internal/scan"
 	"azts.internal/portal/internal/seal"
 	"azts.internal/portal/internal/store"
+	"azts.internal/portal/internal/store/storetest"
 )
 
 // reading is the portal's reader of results at the sandbox, over a real database,
@@ -31,6 +32,7 @@ type reading struct {
 	owner   access.PersonID
 	calls   *pages
 	away    atomic.Bool // the owner
+	db      string      // its URL
 }
 
 // pages is AzTS with what a test does around each page of results.
@@ -71,7 +73,8 @@ func serveReading(t *testing.T) *reading {
 		t.Fatal(err)
 	}
 	f.calls = &pages{Client: client}
-	db, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "portal.db"), now, slog.New(slog.DiscardHandler))
+	f.db = "sqlite:" + filepath.Join(t.TempDir(), "portal.db")
+	db, err := store.Open(t.Context(), f.db, now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -359,6 +362,40 @@ func TestReadingWithoutItsOwnerIsGivenUpAfterADay(t *testing.T) {
 	}
 	if !state.Kept || state.Info.State != results.Short {
 		t.Errorf("its set: %+v", state.Info)
+	}
+}
+
+// What is read is damaged on disk, or the key that opens it is gone. It is read
+// from the start once; where that does not help, there is an end, and the person
+// can scan again.
+func TestResultsThatDoNotOpenAreReadAnewOnce(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		f := serveReading(t)
+		id := f.scanned(f.two()...)
+		f.calls.before = func(int) error { // no turn gets to the end
+			f.forward(9 * time.Second)
+			return nil
+		}
+		damaged := func() scan.ResultsState {
+			t.Helper()
+			if state, _ := f.turn(id); state.State != scan.ReadRunning || state.Info.Rows == 0 || state.Info.Rows >= 2*readRows {
+				t.Fatalf("not in the middle: %+v", state)
+			}
+			storetest.Exec(t, f.db, "UPDATE result_segments SET sealed = zeroblob(100)")
+			state, _ := f.turn(id)
+			return state
+		}
+		if state := damaged(); state.State != scan.ReadRunning || state.Problem.Code != "results_unreadable" || state.Kept {
+			t.Errorf("it does not open: %+v", state)
+		}
+		if again {
+			if state := damaged(); state.State != scan.ReadEnded || state.Problem.Code != "results_unreadable" || state.Problem.Next == "" {
+				t.Errorf("it does not open again: %+v", state)
+			}
+			continue
+		}
+		state, _ := f.rest(id, time.Hour)
+		f.wantAll(state, 2)
 	}
 }
 

@@ -163,6 +163,8 @@ func (s *Service) read(ctx context.Context, scan *Scan) (pause time.Duration, er
 		return 0, nil, nil
 	case apperr.IsKind(fail, apperr.NotFound):
 		return 0, nil, nil // the scan went meanwhile
+	case apperr.HasCode(fail, unreadable):
+		return s.readAnew(ctx, scan, fail)
 	case fail != nil:
 		return 0, nil, fail
 	}
@@ -188,6 +190,29 @@ func (s *Service) read(ctx context.Context, scan *Scan) (pause time.Duration, er
 		fail = w.Flush(note)
 	}
 	return pause, err, fail
+}
+
+// unreadable is the code of the results that cannot be opened.
+const unreadable = "results_unreadable"
+
+// readAnew makes room for reading results from the start, after what was read of
+// them cannot be opened: AzTS still has them. If that has not helped, it is the
+// end, or the job would meet the same bytes for a day.
+func (s *Service) readAnew(ctx context.Context, scan *Scan, cause error) (pause time.Duration, err, fail error) {
+	again := scan.Reading.Problem.Code == unreadable
+	s.log.ErrorContext(ctx, "what is kept of results cannot be opened", "scan", scan.ID, "again", again, "error", cause)
+	if again {
+		scan.Reading.end(s.time(), problemOf(ctx, cause))
+		return 0, cause, nil
+	}
+	if fail := s.results.Delete(ctx, scan.Owner, string(scan.ID)); fail != nil {
+		return 0, nil, fail
+	}
+	if pause = scan.Reading.conclude(ctx, cause, true, s.time()); pause > 0 {
+		scan.Reading.Problem.Message = "What was kept of these results could not be opened."
+		scan.Reading.Problem.Next = "They are read again from the start. There is nothing to do."
+	}
+	return pause, cause, nil
 }
 
 // more reports whether a subscription is not at its end.
@@ -226,8 +251,11 @@ func (r *Reading) conclude(ctx context.Context, err error, more bool, now time.T
 			Next: "What came is kept. Scan again to have all of them.", Reference: reqlog.ID(ctx)})
 		return 0
 	}
-	r.State, r.Problem = ReadRunning, Problem{}
+	r.State = ReadRunning
 	if err == nil {
+		if r.Problem.Code != unreadable { // which readAnew has to know of
+			r.Problem = Problem{}
+		}
 		return readPause
 	}
 	r.Problem = problemOf(ctx, err)
