@@ -1,16 +1,20 @@
 package handlers
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"azts.internal/portal/internal/access"
+	"azts.internal/portal/internal/reqlog"
 	"azts.internal/portal/internal/scan"
 	"azts.internal/portal/session"
 )
@@ -36,6 +40,8 @@ const (
 	// wakeAgain is when the scans that wait for the owner of a new stream are
 	// woken once more: one that was just being looked at could not be.
 	wakeAgain = time.Second
+	// sendTime is how long a browser may take to take an event.
+	sendTime = 10 * time.Second
 )
 
 // events is the area of live pages.
@@ -44,6 +50,8 @@ type events struct {
 	scans   *scan.Service // nil where AzTS is not configured
 	slots   chan struct{}
 	closing <-chan struct{}
+	// going counts the streams: each outlives its request.
+	going *sync.WaitGroup
 
 	mu      sync.Mutex
 	streams map[session.ID]int
@@ -96,6 +104,10 @@ func (e *events) state(w http.ResponseWriter, r *http.Request) error {
 // stream is GET /events: one stream a browser, with all that concerns the
 // person. Events of scans have an id; a browser that comes back with the last it
 // saw first gets what changed since, whichever replica it reaches.
+//
+// Streams are many and do nothing most of the time, so the connection is taken
+// over from the server: its buffers, the request and the deep stack that the
+// guards needed go, and a tenth of the memory is left.
 func (e *events) stream(w http.ResponseWriter, r *http.Request, live *session.Session) error {
 	leave, ok := e.enter(live.ID)
 	if !ok {
@@ -103,14 +115,21 @@ func (e *events) stream(w http.ResponseWriter, r *http.Request, live *session.Se
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return nil
 	}
-	defer leave()
+	s := &stream{events: e, person: live.User.ID, ref: refOf(r.Context()), end: min(streamAge, live.ExpiresAt.Sub(e.now()))}
+	s.onEnd(leave)
+	taken := false
+	defer func() {
+		if !taken {
+			s.close()
+		}
+	}()
 	ended, stop := e.sessions.Watcher().Watch(live.ID)
-	defer stop()
-	var changes <-chan scan.Event
+	s.ended = ended
+	s.onEnd(stop)
 	if e.scans != nil {
-		events, cancel := e.scans.Subscribe(live.User.ID)
-		defer cancel()
-		changes = events
+		changes, cancel := e.scans.Subscribe(live.User.ID)
+		s.changes = changes
+		s.onEnd(cancel)
 	}
 	// The session may have ended between its lookup and the watch.
 	if still, err := e.sessions.Find(r.Context(), live.ID); err != nil {
@@ -119,70 +138,119 @@ func (e *events) stream(w http.ResponseWriter, r *http.Request, live *session.Se
 		w.WriteHeader(http.StatusNoContent) // tells EventSource not to come back
 		return nil
 	}
+	e.wake(r.Context(), e.scans, live.User.ID)
 
-	e.wake(r.Context(), live)
-
-	control := http.NewResponseController(w)
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
-	w.WriteHeader(http.StatusOK)
-	send := func(text string) error {
-		if err := control.SetWriteDeadline(time.Now().Add(10 * time.Second)); err != nil {
-			return err
-		}
-		if _, err := w.Write([]byte(text)); err != nil {
-			return err
-		}
-		return control.Flush()
+	h.Set("Connection", "close") // where the stream ends, the answer does
+	h.Set("Date", e.now().UTC().Format(http.TimeFormat))
+	var first bytes.Buffer
+	first.WriteString("HTTP/1.1 200 OK\r\n")
+	if err := h.Write(&first); err != nil {
+		return err
 	}
-	if err := send("retry: " + strconv.Itoa(reconnect) + "\nevent: hello\ndata: {}\n\n"); err != nil {
-		return nil // the browser left
-	}
+	first.WriteString("\r\nretry: " + strconv.Itoa(reconnect) + "\nevent: hello\ndata: {}\n\n")
 	if last := r.Header.Get("Last-Event-ID"); last != "" && e.scans != nil {
-		if err := send(e.since(r.Context(), live, last)); err != nil {
-			return nil
-		}
+		first.WriteString(e.since(r.Context(), live, last))
 	}
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return fmt.Errorf("the connection of a stream cannot be taken over: %w", err)
+	}
+	taken = true
+	s.conn, s.first = conn, first.Bytes()
+	e.going.Go(s.run)
+	return nil
+}
+
+// stream is one open stream. It holds as little as it can.
+type stream struct {
+	*events
+	conn    net.Conn
+	first   []byte // of the answer, until it is sent
+	person  access.PersonID
+	ref     string        // of the request that opened it, for the log
+	end     time.Duration // after which it ends by itself
+	ended   <-chan struct{}
+	changes <-chan scan.Event
+	undo    [3]func() // to be done at the end, in the order they were added
+	undos   int
+}
+
+func (s *stream) onEnd(f func()) {
+	s.undo[s.undos] = f
+	s.undos++
+}
+
+// close gives back what the stream holds, the last first.
+func (s *stream) close() {
+	for ; s.undos > 0; s.undos-- {
+		s.undo[s.undos-1]()
+	}
+}
+
+// run writes until the browser leaves, the session ends, or it is time.
+func (s *stream) run() {
+	defer s.close()
+	gone := make(chan struct{})
+	defer func() {
+		_ = s.conn.Close() // nobody to tell
+		<-gone
+	}()
+	s.going.Go(func() {
+		defer close(gone)
+		// A browser sends nothing more: whatever comes, the end most likely, is one.
+		var one [1]byte
+		_ = s.conn.SetReadDeadline(time.Time{}) // an error shows in Read
+		_, _ = s.conn.Read(one[:])
+	})
+	if s.send(s.first) != nil {
+		return
+	}
+	s.first = nil
 	again := time.NewTimer(wakeAgain)
 	defer again.Stop()
 	pulse := time.NewTicker(beat)
 	defer pulse.Stop()
-	end := time.NewTimer(min(streamAge, live.ExpiresAt.Sub(e.now())))
+	end := time.NewTimer(s.end)
 	defer end.Stop()
 	for {
 		var err error
 		select {
-		case <-r.Context().Done():
-			return nil
-		case <-e.closing:
-			return nil
+		case <-gone:
+			return
+		case <-s.closing:
+			return
 		case <-end.C:
-			return nil
-		case <-ended:
-			_ = send("event: session-ended\ndata: {}\n\n") // the last word; nobody to tell of a failure
-			return nil
+			return
+		case <-s.ended:
+			_ = s.send([]byte("event: session-ended\ndata: {}\n\n")) // the last word; nobody to tell of a failure
+			return
 		case <-again.C:
-			e.wake(r.Context(), live)
+			// By another, so that this one's stack stays small.
+			s.going.Go(func() { s.wake(reqlog.With(context.Background(), s.ref, netip.Addr{}), s.scans, s.person) })
 		case <-pulse.C:
-			err = send(": beat\n\n")
-		case change, ok := <-changes:
+			err = s.send([]byte(": beat\n\n"))
+		case change, ok := <-s.changes:
 			if !ok {
-				return nil // too slow; the browser comes back and asks anew
+				return // too slow; the browser comes back and asks anew
 			}
-			err = send(scanEvent(change))
+			err = s.send([]byte(scanEvent(change)))
 		}
 		if err != nil {
-			return nil // the browser left
+			return // the browser left
 		}
 	}
 }
 
-// wake lets the scans that wait for the person go on: an open page of theirs
-// shows that they are back.
-func (e *events) wake(ctx context.Context, live *session.Session) {
-	e.frame.wake(ctx, e.scans, live.User.ID)
+func (s *stream) send(text []byte) error {
+	if err := s.conn.SetWriteDeadline(time.Now().Add(sendTime)); err != nil {
+		return err
+	}
+	_, err := s.conn.Write(text)
+	return err
 }
 
 // wake lets the scans that wait for a person go on, who has just shown that they

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"bufio"
 	"log/slog"
 	"net"
 	"net/http"
@@ -41,6 +42,16 @@ func (w *recorder) Write(b []byte) (int, error) {
 }
 
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// Hijack implements http.Hijacker. A connection that is taken over for a stream
+// is an answer as well, and must not be followed by a page.
+func (w *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rest, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	if err == nil {
+		w.status = http.StatusOK
+	}
+	return conn, rest, err
+}
 
 // outer is what every request passes, whatever its route: reference, client
 // address, log line, and a page instead of a broken connection on a panic.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"azts.internal/portal/internal/access"
@@ -73,14 +74,16 @@ type Parts struct {
 	Version         string
 	// Closing is closed when the process wants to end: open streams end then.
 	Closing <-chan struct{}
-	Now     func() time.Time
-	Log     *slog.Logger
+	// Going counts what goes on after its request: those streams.
+	Going *sync.WaitGroup
+	Now   func() time.Time
+	Log   *slog.Logger
 }
 
 // New returns the portal's routes. It refuses missing parts.
 func New(p Parts) (http.Handler, error) {
 	if p.Sessions == nil || p.Provider == nil || p.Broker == nil || p.Database == nil || p.Now == nil || p.Log == nil ||
-		p.BaseURL == "" || p.Closing == nil || p.OpenCertificate == nil || (p.AzTS == nil) != (p.Scans == nil) || (p.Scans == nil) != (p.Results == nil) || (p.Graph == nil) != (p.Consent == nil) {
+		p.BaseURL == "" || p.Closing == nil || p.Going == nil || p.OpenCertificate == nil || (p.AzTS == nil) != (p.Scans == nil) || (p.Scans == nil) != (p.Results == nil) || (p.Graph == nil) != (p.Consent == nil) {
 		return nil, errors.New("handlers: a part is missing")
 	}
 	f := &frame{sessions: p.Sessions, provider: p.Provider, rules: p.Rules, environment: p.Environment, notice: p.Notice,
@@ -94,7 +97,7 @@ func New(p Parts) (http.Handler, error) {
 		misses: newLimiter(600, time.Minute, p.Now), warnings: newLimiter(1, time.Minute, p.Now)}
 	me := &account{frame: f}
 	first := &home{frame: f, provider: p.Provider, people: p.People, scans: p.Scans}
-	live := &events{frame: f, scans: p.Scans, slots: make(chan struct{}, maxStreams), streams: make(map[session.ID]int), closing: p.Closing}
+	live := &events{frame: f, scans: p.Scans, slots: make(chan struct{}, maxStreams), streams: make(map[session.ID]int), closing: p.Closing, going: p.Going}
 	machine := &health{database: p.Database, provider: p.Provider}
 
 	mux := http.NewServeMux()
@@ -156,7 +159,8 @@ func New(p Parts) (http.Handler, error) {
 		token := &tokens{frame: f, broker: p.Broker, auth: auth, azts: p.AzTS, mine: mine, catalogue: p.Catalogue, texts: newConsentTexts(f, p.Graph, p.Broker), scopes: p.SignIn.TokenScopes,
 			clientID: p.ClientID, calls: newLimiter(tokenCalls, tokenCallsIn, p.Now), commands: templates.Commands{APIURL: p.AzTSURL, Scope: p.SignIn.TokenScopes[0],
 				AppIDURI: p.Catalogue[0].AppIDURI, ClientID: p.ClientID, LoginURL: p.LoginURL}}
-		scan := &scans{frame: f, service: p.Scans, subscriptions: mine, broker: p.Broker, auth: auth}
+		found := &findings{frame: f, service: p.Scans, archive: p.Results, subscriptions: mine, portalHost: p.PortalHost}
+		scan := &scans{frame: f, service: p.Scans, subscriptions: mine, broker: p.Broker, auth: auth, findings: found}
 		result := &latestResults{frame: f, azts: p.AzTS, subscriptions: mine, broker: p.Broker, portalHost: p.PortalHost}
 		person("GET /tokens", token.show)
 		person("POST /tokens", token.request)
@@ -169,6 +173,9 @@ func New(p Parts) (http.Handler, error) {
 		person("GET /scans", scan.list)
 		person("POST /scans", scan.start)
 		person("GET /scans/{id}", scan.follow)
+		person("GET /scans/{id}/results/{number}", found.show)
+		person("GET /scans/{id}/results.csv", noHead(found.exportCSV))
+		person("GET /scans/{id}/results.jsonl", noHead(found.exportJSON))
 		person("POST /scans/{id}/continue", scan.goOn)
 		person("GET /subscriptions/{id}/results", result.show)
 		person("GET /subscriptions/{id}/results.csv", noHead(result.export))

@@ -74,6 +74,7 @@ type portal struct {
 	stops []func() error // in the order they were made; run backwards
 	fails chan error     // of what runs until the end
 	wait  sync.WaitGroup
+	going sync.WaitGroup // streams of open pages; they end with closing
 }
 
 // serve runs the portal until ctx ends.
@@ -96,6 +97,7 @@ func serve(ctx context.Context, c *config.Config, stdout io.Writer, log *slog.Lo
 	if err != nil {
 		return err
 	}
+	p.onStop(func() error { p.going.Wait(); return nil }) // after the listener, before what they use
 	p.listen(p.listener, handler, func() {
 		close(p.closing)
 		if p.scans != nil {
@@ -274,7 +276,7 @@ func (p *portal) build(ctx context.Context) (http.Handler, error) {
 		Catalogue:  p.up.catalogue(c.Cloud),
 		AzTSURL:    p.up.aztsURL,
 		PortalHost: p.up.portalHost, Database: p.db, TrustedProxies: c.TrustedProxies, People: p.people, Version: version(),
-		Closing: p.closing, Now: p.now, Log: p.log}
+		Closing: p.closing, Going: &p.going, Now: p.now, Log: p.log}
 	if c.Sandbox {
 		parts.Environment = "Sandbox"
 	}
