@@ -41,8 +41,8 @@ func (t *tokens) history(w http.ResponseWriter, r *http.Request, live *session.S
 	return t.render(w, r, http.StatusOK, templates.TokenHistory(page))
 }
 
-// flows are the ways by which tokens are issued, in words.
-var flows = map[string]string{
+// issueFlows are the ways by which tokens are issued, in words.
+var issueFlows = map[string]string{
 	entra.FlowSignIn:            "with your sign-in",
 	entra.FlowAuthorizationCode: "at the company sign-in",
 	entra.FlowRefreshToken:      "silently, with the refresh token",
@@ -54,7 +54,7 @@ var flows = map[string]string{
 func (t *tokens) issueRows(issues []entra.Issue, live *session.Session) []templates.IssueRow {
 	rows := make([]templates.IssueRow, len(issues))
 	for i, issue := range issues {
-		flow := flows[issue.Flow]
+		flow := issueFlows[issue.Flow]
 		if flow == "" {
 			flow = issue.Flow
 		}

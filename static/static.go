@@ -33,7 +33,7 @@ const sheet = "css/portal.css"
 
 // sheetParts are the parts in their order: of two rules of the same weight the
 // later one wins.
-var sheetParts = []string{"base", "frame", "parts", "tables", "landing", "tokens", "access", "narrow", "admin", "scans"}
+var sheetParts = []string{"base", "frame", "parts", "tables", "landing", "tokens", "access", "narrow", "admin", "scans", "flows"}
 
 // prefix is where [Handler] expects to be mounted.
 const prefix = "/static/"

@@ -138,7 +138,7 @@ func TestFormsAreKnown(t *testing.T) {
 		AccessAskURL, AccessRequestURL, AccessListURL, AccessRefreshURL, GiveBackURL, AdminRefreshURL, AdminGrantURL, AdminAllowURL, WithdrawGrantURL("g1", ""),
 		AdminRequestURL("RQ1") + "/approve", AdminRequestURL("RQ1") + "/decline", AdminRequestURL("RQ1") + "/check"}
 	posts = append(posts, ScanContinueURL(sampleScanID), ScanAgainURL(sampleScanID))
-	posts = append(posts, AppTokensURL, AppRevealURL, AppForgetURL, AppIdentityURL, InspectURL)
+	posts = append(posts, FlowRunsURL("code"), AppTokensURL, AppRevealURL, AppForgetURL, AppIdentityURL, InspectURL)
 	searches := []string{AccessURL + "#roles", AdminURL, AdminRequestsURL} // forms that only look something up
 	eachSample(t, func(t *testing.T, name string, d *goquery.Document) {
 		d.Find("form").Each(func(_ int, s *goquery.Selection) {

@@ -298,6 +298,7 @@ func samples() map[string]templ.Component {
 	maps.Copy(all, appTokenSamples())
 	maps.Copy(all, adminSamples())
 	maps.Copy(all, followSamples())
+	maps.Copy(all, flowSamples())
 	return all
 }
 
