@@ -1,13 +1,9 @@
 package handlers
 
 import (
-	"encoding/csv"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
-	"strings"
-	"time"
 
 	"azts.internal/portal/internal/azts"
 	"azts.internal/portal/internal/entra"
@@ -89,16 +85,10 @@ func (s *latestResults) row(live *session.Session, v *azts.Result) templates.Res
 	row := templates.Result{ControlID: v.ControlName, Control: v.ControlDisplayName, Status: v.Status, Severity: v.Severity,
 		Resource: v.ResourceName, Group: v.ResourceGroupName, ResourceID: v.ResourceID, Reason: v.StatusReason, Description: v.Description,
 		Remediation: v.Remediation, Category: v.Category, Baseline: v.IsBaseline, ExceptionState: v.ExceptionWorkflow,
-		ExceptionExpiry: v.ExceptionExpiry.Text, Justification: v.Justification}
-	if strings.HasPrefix(v.ResourceID, "/subscriptions/") && !strings.ContainsAny(v.ResourceID, "?#\\ \t\r\n") && live.User.TenantID != "" {
-		link := url.URL{Scheme: "https", Host: s.portalHost, Path: "/", Fragment: "@" + live.User.TenantID + "/resource" + v.ResourceID}
-		row.PortalURL = link.String()
-	}
+		ExceptionExpiry: v.ExceptionExpiry.Text, Justification: v.Justification,
+		PortalURL: resourceLink(s.portalHost, live.User.TenantID, v.ResourceID)}
 	return row
 }
-
-var csvHeader = []string{"Control", "Control name", "Status", "Severity", "Resource", "Resource group", "Resource id", "Reason", "Category",
-	"Baseline", "Exception", "Exception expires", "Justification", "Description", "Remediation"}
 
 // export is GET /subscriptions/{id}/results.csv: all pages, one after the other,
 // as UTF-8 with a byte order mark, by which Excel knows it.
@@ -107,52 +97,22 @@ func (s *latestResults) export(w http.ResponseWriter, r *http.Request, live *ses
 	if err != nil {
 		return errNotFound.Because(err)
 	}
-	control := http.NewResponseController(w)
-	out := csv.NewWriter(w)
-	out.UseCRLF = true
-	began := false
-	for page, err := range s.azts.AllResults(r.Context(), s.broker.SourceOfSession(live.ID), id, azts.ResultQuery{}) {
-		if err != nil && !began {
-			return err
-		}
-		if err != nil {
-			// A file that ends early must not look whole: break the connection.
-			s.log.WarnContext(r.Context(), "an export broke off", "subscription", id, "err", err)
-			panic(http.ErrAbortHandler)
-		}
-		if !began {
-			began = true
-			h := w.Header()
-			h.Set("Content-Type", "text/csv; charset=utf-8")
-			h.Set("Cache-Control", "no-store")
-			h.Set("Content-Disposition", `attachment; filename="azts-`+id+"-"+s.now().UTC().Format("20060102-1504")+`.csv"`)
-			if _, err := w.Write([]byte("\ufeff")); err != nil {
-				return nil // the browser left
+	to := newDownload(w, kindCSV, "azts-"+id+"-"+s.now().UTC().Format("20060102-1504")+".csv")
+	pages := s.azts.AllResults(r.Context(), s.broker.SourceOfSession(live.ID), id, azts.ResultQuery{})
+	return to.end(s.frame, r, results.WriteCSV(to, func(yield func(results.Row, error) bool) {
+		number := 0
+		for page, err := range pages {
+			if err != nil {
+				yield(results.Row{}, err)
+				return
 			}
-			if err := out.Write(csvHeader); err != nil {
-				return nil
+			to.goOn() // a slow AzTS is no stuck browser
+			for i := range page.Results {
+				if !yield(results.Row{Number: number, Result: page.Results[i]}, nil) {
+					return
+				}
+				number++
 			}
 		}
-		for i := range page.Results {
-			if err := out.Write(csvRow(&page.Results[i])); err != nil {
-				return nil // the browser left
-			}
-		}
-		out.Flush()
-		// A long export is not a stuck one: as long as pages come, it may go on.
-		if err := control.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil || out.Error() != nil {
-			return nil
-		}
-	}
-	return nil
-}
-
-func csvRow(v *azts.Result) []string {
-	row := []string{v.ControlDisplayName, v.ControlName, v.Status, v.Severity, v.ResourceName, v.ResourceGroupName, v.ResourceID,
-		v.StatusReason, v.Category, strconv.FormatBool(v.IsBaseline), v.ExceptionWorkflow, v.ExceptionExpiry.Text, v.Justification,
-		v.Description, v.Remediation}
-	for i := range row {
-		row[i] = results.FormulaSafe(row[i])
-	}
-	return row
+	}, true))
 }

@@ -1,68 +1,14 @@
 package handlers
 
 import (
-	"bytes"
-	"encoding/csv"
 	"slices"
 	"strings"
 	"testing"
 
-	"azts.internal/portal/internal/azts"
-	"azts.internal/portal/session"
 	"azts.internal/portal/templates"
 )
 
-func TestCSVRow(t *testing.T) {
-	for _, formula := range []string{"=1+1", "+1", "-1", "@SUM(1,1)", "\t=1", "\r=1"} {
-		hostile := formula + "\",\"x\"\r\n=2+2"
-		row := csvRow(&azts.Result{ControlName: hostile, ControlDisplayName: hostile, Status: hostile, Severity: hostile, ResourceName: hostile,
-			ResourceGroupName: hostile, ResourceID: hostile, StatusReason: hostile, Category: hostile, ExceptionWorkflow: hostile,
-			Justification: hostile, Description: hostile, Remediation: hostile})
-		if len(row) != len(csvHeader) {
-			t.Fatalf("%d cells under %d headings", len(row), len(csvHeader))
-		}
-		var b bytes.Buffer
-		out := csv.NewWriter(&b)
-		out.UseCRLF = true
-		if err := out.WriteAll([][]string{csvHeader, row}); err != nil {
-			t.Fatal(err)
-		}
-		read, err := csv.NewReader(&b).ReadAll()
-		if err != nil || len(read) != 2 || len(read[1]) != len(csvHeader) {
-			t.Fatalf("%d rows, %v", len(read), err)
-		}
-		for i, cell := range read[1] {
-			if slices.Contains([]string{"Baseline", "Exception expires"}, csvHeader[i]) {
-				continue // no text of others
-			}
-			if !strings.HasPrefix(cell, "'") {
-				t.Errorf("%s: %q", csvHeader[i], cell)
-			}
-		}
-	}
-}
-
-func TestCSVRowHoldsEachColumn(t *testing.T) {
-	row := csvRow(&azts.Result{ControlName: "id", ControlDisplayName: "name", Status: "status", Severity: "severity", ResourceName: "resource",
-		ResourceGroupName: "group", ResourceID: "rid", StatusReason: "reason", Category: "category", IsBaseline: true,
-		ExceptionWorkflow: "exception", Justification: "why", Description: "text", Remediation: "mend"})
-	got := make(map[string]string)
-	for i, heading := range csvHeader {
-		got[heading] = row[i]
-	}
-	for heading, want := range map[string]string{"Control": "name", "Control name": "id", "Status": "status", "Severity": "severity", "Resource": "resource",
-		"Resource group": "group", "Resource id": "rid", "Reason": "reason", "Category": "category", "Baseline": "true", "Exception": "exception",
-		"Exception expires": "", "Justification": "why", "Description": "text", "Remediation": "mend"} {
-		if got[heading] != want {
-			t.Errorf("%s: %q, want %q", heading, got[heading], want)
-		}
-	}
-}
-
 func TestAttackLinkToTheAzurePortal(t *testing.T) {
-	s := &latestResults{portalHost: "portal.azure.com"}
-	live := &session.Session{}
-	live.User.TenantID = "tenant"
 	for id, want := range map[string]string{
 		"/subscriptions/a/resourceGroups/b": "https://portal.azure.com/#@tenant/resource/subscriptions/a/resourceGroups/b",
 		"":                                  "",
@@ -74,12 +20,11 @@ func TestAttackLinkToTheAzurePortal(t *testing.T) {
 		"/subscriptions/a b":                "",
 		"/subscriptions/a\nb":               "",
 	} {
-		if got := s.row(live, &azts.Result{ResourceID: id}).PortalURL; got != want {
+		if got := resourceLink("portal.azure.com", "tenant", id); got != want {
 			t.Errorf("%q links to %q, want %q", id, got, want)
 		}
 	}
-	live.User.TenantID = ""
-	if got := s.row(live, &azts.Result{ResourceID: "/subscriptions/a"}).PortalURL; got != "" {
+	if got := resourceLink("portal.azure.com", "", "/subscriptions/a"); got != "" {
 		t.Errorf("without a tenant it links to %q", got)
 	}
 }

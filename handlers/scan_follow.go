@@ -79,6 +79,9 @@ func (s *scans) showScan(w http.ResponseWriter, r *http.Request, live *session.S
 	if page.Live {
 		page.Usual = s.usual(ctx, live)
 	}
+	if page.Findings, err = s.findings.view(ctx, r, live, one); err != nil {
+		return err
+	}
 	status := http.StatusOK
 	if refused != nil {
 		page.Path = templates.ScanURL(string(one.ID)) // a form cannot be come back to
@@ -371,7 +374,10 @@ func target(one scan.Scan, part scan.Part, name string, now time.Time) templates
 	case part.State == scan.PartQuotaReached && !part.RetryAt.IsZero():
 		t.Next, t.NextAt = "Scan it again after", part.RetryAt
 	case part.State == scan.PartCompleted:
-		t.ResultsURL = templates.SubscriptionResultsURL(part.SubscriptionID, templates.ResultsQuery{Scan: string(one.ID)})
+		t.ResultsURL = templates.ScanFindingsURL(string(one.ID), "")
+		if len(one.Parts) > 1 {
+			t.ResultsURL = templates.SubscriptionFindingsURL(string(one.ID), part.SubscriptionID)
+		}
 	}
 	return t
 }

@@ -26,6 +26,7 @@ type scans struct {
 	subscriptions *subscriptions
 	broker        *entra.Broker
 	auth          *auth
+	findings      *findings
 }
 
 // list is GET /scans.

@@ -35,6 +35,7 @@ type ScanPage struct {
 	Pager     Pager // of the targets
 	// RequestIDs says that each target shows AzTS's scanRequestId.
 	RequestIDs bool
+	Findings   *ScanFindings // nil: there is nothing to read
 }
 
 // UsualTime is how long the person's last completed scans took; Scans is 0 when

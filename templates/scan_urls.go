@@ -20,6 +20,15 @@ func ScanAgainURL(id string) string { return ScanURL(id) + "/again" }
 // waiting scan to the company sign-in and back.
 func ScanContinueURL(id string) string { return ScanURL(id) + "/continue" }
 
+// ScanFindingsURL returns the address of the results of a scan, on its page.
+func ScanFindingsURL(id, query string) string { return withQuery(ScanURL(id), query) + "#results" }
+
+// SubscriptionFindingsURL returns the address of the results of one subscription
+// in a scan of several.
+func SubscriptionFindingsURL(id, subscription string) string {
+	return ScanFindingsURL(id, url.Values{"subscription": {subscription}}.Encode())
+}
+
 // ScanResultURL returns the address of one result of a scan. query is that of
 // the list in which it was found, so that its neighbours are known.
 func ScanResultURL(id string, number int, query string) string {
