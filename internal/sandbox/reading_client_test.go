@@ -219,10 +219,13 @@ func TestResultsAreReadWhenTheScanEnds(t *testing.T) {
 	}
 }
 
-// Each page takes longer than a turn begins pages for.
+// Each page takes longer than a turn begins pages for. Open pages hear of each
+// turn, and so of no page of AzTS's more often than that.
 func TestReadingGoesOnWhereItStopped(t *testing.T) {
 	f := serveReading(t)
 	id := f.scanned(f.two()...)
+	heard, cancel := f.service.Subscribe(f.owner)
+	defer cancel()
 	f.calls.before = func(int) error {
 		f.forward(9 * time.Second)
 		return nil
@@ -230,6 +233,14 @@ func TestReadingGoesOnWhereItStopped(t *testing.T) {
 	state, turns := f.rest(id, time.Hour)
 	if f.wantAll(state, 2); turns != int(f.calls.asked.Load()) || turns < 4 {
 		t.Errorf("%d turns for %d pages", turns, f.calls.asked.Load())
+	}
+	if len(heard) != turns {
+		t.Errorf("%d events of %d turns", len(heard), turns)
+	}
+	for range len(heard) {
+		if e := <-heard; e.Scan != id || e.State != scan.Completed {
+			t.Errorf("event %+v", e)
+		}
 	}
 }
 

@@ -24,8 +24,11 @@ type Event struct {
 	At      time.Time
 }
 
-// Feed tells of changes that other processes have stored.
+// Feed tells of changes that other processes have stored, and tells them of what
+// is not stored with a scan.
 type Feed interface {
+	// Tell tells the other processes that more is known of a scan.
+	Tell(ctx context.Context, owner access.PersonID, e Event) error
 	// Follow calls changed for each, and missed when some may have been lost,
 	// until ctx ends. It heals itself.
 	Follow(ctx context.Context, changed func(access.PersonID, Event), missed func())
@@ -72,6 +75,19 @@ func (s *Service) CloseSubscribers() { s.hub.close() }
 
 func (s *Service) publish(scan Scan) {
 	s.hub.publish(scan.Owner, Event{Scan: scan.ID, State: scan.State, Version: scan.Version, At: scan.ChangedAt})
+}
+
+// progress tells of rows that were read since the last turn. The scan is as it was,
+// so nothing is stored: who misses it hears of the next, or of the end.
+func (s *Service) progress(ctx context.Context, scan *Scan) {
+	e := Event{Scan: scan.ID, State: scan.State, Version: scan.Version, At: s.time()}
+	s.hub.publish(scan.Owner, e)
+	if s.feed == nil {
+		return
+	}
+	if err := s.feed.Tell(ctx, scan.Owner, e); err != nil {
+		s.log.WarnContext(ctx, "other processes do not hear of results that were read", "scan", scan.ID, "error", err)
+	}
 }
 
 func (h *hub) subscribe(owner access.PersonID) (<-chan Event, func()) {

@@ -138,6 +138,9 @@ func (s *Service) Read(ctx context.Context, id ID) (time.Duration, error) {
 		scan.Reading.Problem = same // it keeps the reference of its first log line
 	}
 	if scan.Reading == before {
+		if pause == readPause { // a turn that read to its end: once in readTurn, whatever AzTS's pages hold
+			s.progress(ctx, &scan)
+		}
 		return pause, nil
 	}
 	if scan.Reading.Problem.Code != "" {

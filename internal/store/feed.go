@@ -38,7 +38,11 @@ type told struct {
 
 // tellScan tells the other replicas of a change, when t is committed.
 func (db *DB) tellScan(ctx context.Context, t tx, s scan.Scan) error {
-	text, err := json.Marshal(told{db.process, s.Owner.Authority, s.Owner.Subject, s.ID, s.State, s.Version, micros(s.ChangedAt)})
+	return db.tellEvent(ctx, t, s.Owner, scan.Event{Scan: s.ID, State: s.State, Version: s.Version, At: s.ChangedAt})
+}
+
+func (db *DB) tellEvent(ctx context.Context, t tx, owner access.PersonID, e scan.Event) error {
+	text, err := json.Marshal(told{db.process, owner.Authority, owner.Subject, e.Scan, e.State, e.Version, micros(e.At)})
 	if err != nil {
 		return err
 	}
@@ -60,6 +64,11 @@ func (db *DB) ScanFeed() scan.Feed {
 type scanFeed struct {
 	db *DB
 	pg *postgresDB
+}
+
+// Tell implements scan.Feed.
+func (f *scanFeed) Tell(ctx context.Context, owner access.PersonID, e scan.Event) error {
+	return f.db.inTx(ctx, func(t tx) error { return f.db.tellEvent(ctx, t, owner, e) })
 }
 
 // Follow implements scan.Feed. It keeps one connection of its own, outside the

@@ -92,6 +92,14 @@ func TestChangesReachTheSubscribersOfEveryReplica(t *testing.T) {
 				}
 			}
 		}
+		// What is not stored is told as well, and only to the others.
+		if err := one.db.ScanFeed().Tell(t.Context(), owner, scan.Event{Scan: s.ID, State: scan.Running, Version: 7, At: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		next(t, there, "word of rows that were read", func(e scan.Event) bool { return e.Scan == s.ID && e.Version == 7 })
+		if len(here) > 0 {
+			t.Errorf("its own process heard %+v", <-here)
+		}
 		// The line breaks: what was told meanwhile is lost, and that is told.
 		storetest.Exec(t, databaseURL, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN "+scanChannel+"'")
 		next(t, there, "word on the gap", anything)
