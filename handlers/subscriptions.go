@@ -21,6 +21,8 @@ const (
 	// listAge is how old a list of subscriptions may be that is shown again:
 	// going back and forth between pages must not ask two services each time.
 	listAge = 20 * time.Second
+	// namesWait is how long a page waits for names that it can do without.
+	namesWait = 4 * time.Second
 	// maxRows bounds the rows of all lists that are remembered together, of some
 	// 400 bytes each; a list counts as one row more than it has.
 	maxRows = 200_000
@@ -195,13 +197,10 @@ func (s *subscriptions) ask(ctx context.Context, live *session.Session) estate {
 		e.paste = true
 		e.warnings = append(e.warnings, s.problem(ctx, err, "Azure did not say which subscriptions you have", live))
 	}
-	recent := s.recent(ctx, live)
 	if s.arm == nil || e.paste {
 		e.paste = true
-		for _, one := range recent {
-			for _, part := range one.Parts {
-				add(part.SubscriptionID, "")
-			}
+		for _, id := range s.recent(ctx, live) {
+			add(id, "")
 		}
 	}
 	if len(ids) > azts.MaxSummaries {
@@ -227,10 +226,15 @@ func (s *subscriptions) ask(ctx context.Context, live *session.Session) estate {
 		row.LastScan = sum.LastModified.Time
 	}
 	e.noRole = err == nil && len(summaries) == 0
-	today := countToday(recent, s.now())
+	usage, err := s.scans.Usage(ctx, live.User.ID)
+	if err != nil {
+		s.log.WarnContext(ctx, "the requests of today cannot be counted", "err", err)
+	}
 	for _, id := range ids {
 		row := *byID[id]
-		row.ScansToday, row.ScansLimit = today[id], azts.ScansPerDay
+		if err == nil {
+			row.ScansToday, row.ScansLimit, row.UsedUpUntil = usage[id].Requests, azts.ScansPerDay, usage[id].UsedUpUntil(s.now())
+		}
 		e.rows = append(e.rows, row)
 	}
 	slices.SortStableFunc(e.rows, worstFirst)
@@ -268,29 +272,22 @@ func (s *subscriptions) azure(ctx context.Context, source azts.TokenSource, add 
 	return err
 }
 
-// recent returns the person's last scans, none when they cannot be listed.
-func (s *subscriptions) recent(ctx context.Context, live *session.Session) []scan.Scan {
-	list, err := s.scans.List(ctx, live.User.ID, scan.MaxList)
+// recent returns the subscriptions of the person's last scans, none when they
+// cannot be listed.
+func (s *subscriptions) recent(ctx context.Context, live *session.Session) []string {
+	ids, err := s.scans.Subscriptions(ctx, live.User.ID)
 	if err != nil {
-		s.log.WarnContext(ctx, "the recent scans cannot be listed", "err", err)
+		s.log.WarnContext(ctx, "the subscriptions of recent scans cannot be listed", "err", err)
 	}
-	return list
+	return ids
 }
 
-// countToday counts the requests that this person made through this portal since
-// midnight UTC, when AzTS's own count begins anew. Others count there too, so it
-// is a lower bound.
-func countToday(scans []scan.Scan, now time.Time) map[string]int {
-	midnight := now.UTC().Truncate(24 * time.Hour)
-	counts := make(map[string]int)
-	for _, one := range scans {
-		for _, part := range one.Parts {
-			if !one.RequestedAt.Before(midnight) && part.ScanRequestID != "" {
-				counts[part.SubscriptionID]++
-			}
-		}
-	}
-	return counts
+// namesSoon returns the names that can be had within a moment, for a page that
+// says enough without them.
+func (s *subscriptions) namesSoon(ctx context.Context, live *session.Session) map[string]string {
+	ctx, cancel := context.WithTimeout(ctx, namesWait)
+	defer cancel()
+	return s.of(ctx, live).names()
 }
 
 // problem makes a panel of an error of a service and logs it.

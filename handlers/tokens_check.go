@@ -154,10 +154,8 @@ func (s *subscriptions) ids(ctx context.Context, live *session.Session, limit in
 	if err != nil {
 		s.log.InfoContext(ctx, "Azure did not say which subscriptions to ask AzTS about", "err", err)
 	}
-	for _, one := range s.recent(ctx, live) {
-		for _, part := range one.Parts {
-			add(part.SubscriptionID, "")
-		}
+	for _, id := range s.recent(ctx, live) {
+		add(id, "")
 	}
 	return ids, err == nil
 }

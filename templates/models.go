@@ -61,7 +61,9 @@ type Subscription struct {
 	LastScan    time.Time // zero: never, or not known
 	// ScansToday of ScansLimit are shown when ScansLimit is above zero.
 	ScansToday, ScansLimit int
-	Selected               bool
+	// UsedUpUntil is when AzTS takes the next request; zero: it may take one now.
+	UsedUpUntil time.Time
+	Selected    bool
 }
 
 // ScanState is the state of a scan or of one subscription in it. An unknown
@@ -161,30 +163,6 @@ type SessionRow struct {
 	SignedInAt time.Time
 	LastSeen   time.Time
 	Current    bool
-}
-
-// ScansPage is the choice of subscriptions to scan, and my recent scans.
-type ScansPage struct {
-	Page
-	Query         string // what was searched for
-	Subscriptions []Subscription
-	Pager         Pager
-	// Elsewhere were chosen before and are not among Subscriptions: they stay
-	// chosen and are named.
-	Elsewhere []Subscription
-	// IdempotencyKey makes pressing twice one request; new for each page.
-	IdempotencyKey string
-	Recent         []ScanRow
-	// Problem stands in place of the table; Warnings above it.
-	Problem  *Problem
-	Warnings []Problem
-	NoRole   bool
-	// Paste offers a field for one subscription id, with a key of its own.
-	Paste                  bool
-	PasteIdempotencyKey    string
-	PasteValue, PasteError string
-	// FormError says why the last attempt to start was refused.
-	FormError string
 }
 
 // ResultsPage is one page of the results of a subscription.

@@ -137,9 +137,13 @@ func TestFormsAreKnown(t *testing.T) {
 	posts := []string{LogoutURL, ThemeURL, EndSessionURL, TokensURL, TokenRevealURL, TokenRenewURL, TokenForgetURL, TokenCheckURL, ScansURL,
 		AccessAskURL, AccessRequestURL, AccessListURL, AccessRefreshURL, GiveBackURL, AdminRefreshURL, AdminGrantURL, AdminAllowURL, WithdrawGrantURL("g1", ""),
 		AdminRequestURL("RQ1") + "/approve", AdminRequestURL("RQ1") + "/decline", AdminRequestURL("RQ1") + "/check"}
+	for _, row := range sampleScans() {
+		posts = append(posts, ScanAgainURL(row.ID))
+	}
 	posts = append(posts, ScanContinueURL(sampleScanID), ScanAgainURL(sampleScanID))
 	posts = append(posts, FlowRunsURL("code"), AppTokensURL, AppRevealURL, AppForgetURL, AppIdentityURL, InspectURL)
 	searches := []string{AccessURL + "#roles", AdminURL, AdminRequestsURL} // forms that only look something up
+	searches = append(searches, ScansURL)
 	eachSample(t, func(t *testing.T, name string, d *goquery.Document) {
 		d.Find("form").Each(func(_ int, s *goquery.Selection) {
 			method, action := s.AttrOr("method", ""), s.AttrOr("action", "")
@@ -148,34 +152,6 @@ func TestFormsAreKnown(t *testing.T) {
 			}
 		})
 	})
-}
-
-// TestEnterSearchesAndNeverScans: the browser presses the first button of a
-// form when Enter is pressed in a field.
-func TestEnterSearchesAndNeverScans(t *testing.T) {
-	first := doc(t, "scans").Find("form.scan-form button:not([type=button])").First()
-	if got := first.AttrOr("formmethod", "post"); got != "get" {
-		t.Errorf("the first button of the form sends %s: %q", got, first.Text())
-	}
-	if n := doc(t, "scans").Find("button[form], input[form]").Length(); n != 0 {
-		t.Error("a button outside of the form may come before its first one")
-	}
-}
-
-func TestScanFormKeepsTheChoice(t *testing.T) {
-	d := doc(t, "scans-found")
-	if got := d.Find("form.scan-form input[name=subscription][checked]").Length(); got != 2 {
-		t.Errorf("%d chosen elsewhere are kept, want 2", got)
-	}
-	if got := d.Find("[data-count]").Text(); got != "2 chosen" {
-		t.Errorf("count says %q", got)
-	}
-	if got := d.Find("form.scan-form button[name=idempotency_key]").Length(); got != 1 {
-		t.Errorf("%d keys in the form", got)
-	}
-	if got := d.Find("#paste").AttrOr("aria-describedby", ""); !strings.Contains(got, "paste-error") {
-		t.Errorf("the field does not name its error: %q", got)
-	}
 }
 
 func TestTokenIsThereOnlyWhenRevealed(t *testing.T) {

@@ -305,8 +305,10 @@ func scansToday(s *Subscription) templ.Component {
 		return blank
 	}
 	text := number(s.ScansToday) + " of " + number(s.ScansLimit)
-	if s.ScansToday >= s.ScansLimit {
-		return markup(`<span class="s-failed">` + text + `: used up</span>`)
+	if !s.UsedUpUntil.IsZero() {
+		b := append(make([]byte, 0, 192), `<span class="s-failed">`...)
+		b = append(append(b, text...), `, used up until `...)
+		return fragment(append(appendTimestamp(b, s.UsedUpUntil), `</span>`...))
 	}
 	return markup(text)
 }

@@ -172,8 +172,8 @@ func TestAddresses(t *testing.T) {
 		SubscriptionResultsURL("a/b?c", ResultsQuery{}): "/subscriptions/a%2Fb%3Fc/results",
 		SubscriptionResultsURL("s", ResultsQuery{Scan: "1", Skip: "eyJQ==&x", Page: 2}): "/subscriptions/s/results?page=2&scan=1&skip=eyJQ%3D%3D%26x",
 		SubscriptionResultsCSVURL("s", ResultsQuery{Page: 1}):                           "/subscriptions/s/results.csv",
-		OverviewPageURL(1):     "/",
-		ScansPageURL("a&b", 3): "/scans?page=3&q=a%26b",
+		OverviewPageURL(1): "/",
+		NewScanQuery{Text: "a&b", Only: OnlyFailing, Page: 3}.URL(): "/scans/new?only=failing&page=3&q=a%26b",
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -203,17 +203,6 @@ func samples() map[string]templ.Component {
 	history := HistoryPage{Page: samplePage(TokensURL), Tabs: TokenTabs(HistoryURL), Rows: sampleIssues(), Days: 90,
 		Pager: Pager{Noun: "tokens", From: 51, To: 52, Total: 120, PrevURL: HistoryPageURL(1), NextURL: HistoryPageURL(3)}}
 
-	scans := ScansPage{Page: samplePage(ScansURL), Subscriptions: sampleSubscriptions(12), IdempotencyKey: "k1", PasteIdempotencyKey: "k2", Recent: sampleScans()}
-	scans.Subscriptions[1].Selected = true
-	found := scans
-	found.Query = "pay"
-	found.Subscriptions = sampleSubscriptions(2)
-	found.Elsewhere = []Subscription{{ID: sampleID(9), Name: "HR"}, {ID: sampleID(10)}}
-	found.Warnings = []Problem{sampleARMWarning}
-	found.Paste, found.PasteValue, found.PasteError = true, "not an id", "This is not a subscription id."
-	found.FormError = "Choose at least one subscription."
-	none := ScansPage{Page: samplePage(ScansURL), Query: "nothing"}
-
 	results := ResultsPage{Page: samplePage("/subscriptions/x/results"), SubscriptionID: sampleID(0), SubscriptionName: "Payments production",
 		Compliance: Compliance{true, 61.4}, Passed: 27, Failed: 17, Total: 44, LastScan: sampleNow.Add(-3 * time.Minute), Rows: sampleResults(11),
 		Pager:  Pager{Noun: "results", From: 1, To: 100, Total: 450, NextURL: SubscriptionResultsURL(sampleID(0), ResultsQuery{Skip: "eyJQYWdl", Page: 2})},
@@ -259,9 +248,6 @@ func samples() map[string]templ.Component {
 		"tokens-refused":  Tokens(refused),
 		"history":         TokenHistory(history),
 		"history-none":    TokenHistory(HistoryPage{Page: samplePage(TokensURL), Tabs: TokenTabs(HistoryURL), Days: 90}),
-		"scans":           Scans(scans),
-		"scans-found":     Scans(found),
-		"scans-none":      Scans(none),
 		"results":         Results(results),
 		"results-none":    Results(noResults),
 		"message":         Message(message),
@@ -274,9 +260,6 @@ func samples() map[string]templ.Component {
 		"hostile-results": Results(ResultsPage{Page: hostilePage(), SubscriptionID: hostile, SubscriptionName: hostile, CSVURL: "javascript:alert(1)",
 			Rows: []Result{{ControlID: hostile, Control: hostile, Status: hostile, Severity: hostile, Resource: hostile, Group: hostile, ResourceID: hostile, Reason: strings.Repeat("x", 4000),
 				Description: hostile, Remediation: hostile, Category: hostile, ExceptionState: hostile, ExceptionExpiry: hostile, Justification: hostile, PortalURL: "javascript:alert(1)"}}}),
-		"hostile-scans": Scans(ScansPage{Page: hostilePage(), Query: hostile, IdempotencyKey: hostile, Paste: true, PasteValue: hostile, PasteError: hostile, FormError: hostile,
-			Subscriptions: []Subscription{{ID: hostile, Name: hostile, AccessLevel: hostile}}, Elsewhere: []Subscription{{ID: hostile}},
-			Recent: []ScanRow{{ID: hostile, Subscriptions: []string{hostile, hostile, hostile}, State: hostile, Summary: hostile}}}),
 		"hostile-tokens": Tokens(TokensPage{Page: hostilePage(), Tabs: []NavItem{{hostile, "javascript:alert(1)", true}}, Commands: Commands{hostile, hostile, hostile, hostile, hostile, hostile},
 			Form: TokenForm{Resource: hostile, Name: hostile, What: hostile, Other: hostile, Purpose: hostile, Error: hostile, ErrorNext: hostile,
 				Resources: []NavItem{{hostile, "javascript:alert(1)", true}}, Scopes: []ScopeChoice{{Value: hostile, Name: hostile, Title: hostile, Text: hostile}}},
@@ -297,6 +280,7 @@ func samples() map[string]templ.Component {
 	maps.Copy(all, accessSamples())
 	maps.Copy(all, appTokenSamples())
 	maps.Copy(all, adminSamples())
+	maps.Copy(all, startSamples())
 	maps.Copy(all, followSamples())
 	maps.Copy(all, flowSamples())
 	return all

@@ -145,9 +145,6 @@ func SubscriptionResultsCSVURL(subscription string, q ResultsQuery) string {
 // OverviewPageURL returns the address of one page of the overview's table.
 func OverviewPageURL(page int) string { return listURL(HomeURL, "", page) }
 
-// ScansPageURL returns the address of one page of the choice of subscriptions.
-func ScansPageURL(query string, page int) string { return listURL(ScansURL, query, page) }
-
 func listURL(path, query string, page int) string {
 	v := url.Values{}
 	if query != "" {

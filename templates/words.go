@@ -97,17 +97,6 @@ func (v *ResultsPage) counts() string {
 	return number(v.Failed) + " failed, " + number(v.Passed) + " passed, " + number(v.Total) + " in all"
 }
 
-// chosenText is the count that the script keeps up to date.
-func (v *ScansPage) chosenText() string {
-	n := len(v.Elsewhere)
-	for i := range v.Subscriptions {
-		if v.Subscriptions[i].Selected {
-			n++
-		}
-	}
-	return number(n) + " chosen"
-}
-
 // statusText names an HTTP status for those who look for the number.
 func statusText(status int) string {
 	if name := http.StatusText(status); name != "" {
