@@ -95,6 +95,8 @@ type application struct {
 	multiTenant        bool
 	disabled           bool
 	idTokenAllowed     bool // "ID tokens" ticked: response_type may hold id_token
+	accessTokenAllowed bool // "Access tokens" ticked: response_type may hold token
+	family             bool // Microsoft's own: refresh tokens are shared (foci)
 	optionalClaims     []string
 	required           []requiredAccess
 	assignmentRequired bool
@@ -127,7 +129,7 @@ var openIDScopes = []string{"openid", "profile", "email", "offline_access"}
 // sample application's among them.
 func seedApplications(options Options) []*application {
 	expenses := options.Origin + "/expenses"
-	return []*application{
+	return append([]*application{
 		{appID: PortalClientID, objectID: portalObjectID, name: "AzTS Portal", publisher: "Contoso", homePage: options.PortalURL + "/",
 			redirectURIs:   []string{options.PortalURL + "/auth/callback", options.PortalURL + "/auth/signed-out", options.PortalURL + "/auth/admin-consent"},
 			logoutURL:      options.PortalURL + "/auth/frontchannel-logout",
@@ -163,12 +165,14 @@ func seedApplications(options Options) []*application {
 			redirectURIs: []string{options.Origin + "/expenses/payroll"}, public: true,
 			assignmentRequired: true, assigned: []string{AdaID}},
 		{appID: AzureCLIAppID, objectID: "f5cbf3e8-4092-4da7-96fa-b1824e39c057", name: "Microsoft Azure CLI", publisher: "Microsoft Services",
-			redirectURIs: []string{"http://localhost"}, public: true, multiTenant: true},
+			redirectURIs: []string{"http://localhost"}, public: true, multiTenant: true, family: true},
 		{appID: AzPowerShellAppID, objectID: "06dc04f9-51a3-4eb8-a70b-c2935f4ad168", name: "Microsoft Azure PowerShell", publisher: "Microsoft Services",
-			redirectURIs: []string{"http://localhost"}, public: true, multiTenant: true},
+			redirectURIs: []string{"http://localhost"}, public: true, multiTenant: true, family: true},
 
 		{appID: AzTSAppID, objectID: aztsObjectID, name: "AzTS API", publisher: "Contoso",
 			identifierURIs: []string{AzTSAppIDURI}, tokenVersion: 1,
+			secrets:  []secret{{value: AzTSClientSecret}},
+			required: []requiredAccess{{resource: ARMAppID, scopes: []string{"user_impersonation"}}},
 			scopes: []permissionScope{{id: "0f4b2c6d-9a37-4e18-b5c0-6d8e1f20a394", value: "user_impersonation",
 				adminName: "Access AzTS", adminDescription: "Lets the application request and read AzTS scans as the signed-in person.",
 				userName: "Access AzTS as you", userDescription: "Lets the application request and read AzTS scans with your rights."}},
@@ -192,7 +196,7 @@ func seedApplications(options Options) []*application {
 				adminName: "Access Azure Key Vault", adminDescription: "Lets the application use Key Vault as the signed-in person.",
 				userName: "Access Azure Key Vault as you", userDescription: "Lets the application use Key Vault with your rights."}}},
 		inventory(),
-	}
+	}, sampleClients(options)...)
 }
 
 // graphRoles returns the application permissions of Graph for what an
@@ -203,6 +207,7 @@ func graphRoles() []appRole {
 	}
 	return []appRole{
 		role("7ab1d382-f21e-4acd-a863-ba3e13f7da61", "Directory.Read.All", "Read directory data", "Read data in the directory"),
+		role("77f3a031-c388-4f99-b373-dc68676a979e", "User.RevokeSessions.All", "End sign-in sessions", "End everybody's sign-in sessions"),
 		role("9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30", "Application.Read.All", "Read applications", "Read registrations"),
 		role("8e8e4742-1d95-4f68-9d56-6ee75648c72a", "DelegatedPermissionGrant.ReadWrite.All", "Manage consent grants", "Read, give and withdraw consent"),
 		role("06b708a9-e830-4db3-a914-8e69da51d44f", "AppRoleAssignment.ReadWrite.All", "Manage app role assignments", "Read, give and withdraw app roles"),
@@ -236,6 +241,8 @@ func graphScopes() []permissionScope {
 		admin("a197cdc4-a8e7-4d49-9d35-4ca7c83887b4", "DelegatedPermissionGrant.Read.All", "Read consent grants", "Lets the application read consent grants as you."),
 		admin("41ce6ca6-6826-4807-84f1-1c82854f7ee5", "DelegatedPermissionGrant.ReadWrite.All", "Manage consent grants",
 			"Lets the application read, give and withdraw consent as you."),
+		admin("95cddf4b-0967-4b9b-a78c-e30af4e64b75", "User.RevokeSessions.All", "End sign-in sessions",
+			"Lets the application end sign-in sessions as you, your own among them."),
 		admin("84bccea3-f856-4a8a-967b-dbe0a3d53a64", "AppRoleAssignment.ReadWrite.All", "Manage app role assignments",
 			"Lets the application read, give and withdraw app roles as you."),
 	}

@@ -19,6 +19,7 @@ type authorizeRequest struct {
 	given     bool   // redirect_uri was in the request
 	code      bool   // response_type holds code
 	idToken   bool   // response_type holds id_token
+	token     bool   // response_type holds token
 	mode      string // query, fragment or form_post
 	state     string
 	nonce     string
@@ -32,7 +33,8 @@ type authorizeRequest struct {
 	asked     scopeRequest
 	demand    claimsDemand
 	consent   consentKind
-	adminText string // scope of an admin consent request, to be echoed
+	adminText string      // scope of an admin consent request, to be echoed
+	device    *deviceCode // set if a device asks, which polls for the answer
 }
 
 // consentKind says whose consent a request is after.
@@ -224,20 +226,30 @@ func (t *tenant) checkResponse(request *authorizeRequest, query url.Values) *pro
 		case "id_token":
 			request.idToken = true
 		case "token":
-			return t.fail(700051) // no registration here has the implicit flow on
+			request.token = true
 		default:
 			return t.fail(70005, responseType)
+		}
+	}
+	if request.token {
+		if failed := t.checkImplicit(request, responseType); failed != nil {
+			return failed
 		}
 	}
 	mode := query.Get("response_mode")
 	switch mode {
 	case "":
 	case "query":
-		if request.idToken {
+		if request.idToken || request.token {
 			return t.fail(70007, mode) // a token has no place in a query
 		}
 		request.mode = mode
-	case "fragment", "form_post":
+	case "form_post":
+		if request.token {
+			return t.fail(70007, mode)
+		}
+		request.mode = mode
+	case "fragment":
 		request.mode = mode
 	default:
 		return t.fail(70007, mode)

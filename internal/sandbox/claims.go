@@ -64,6 +64,7 @@ type idToken struct {
 	scopes  []string // the OpenID scopes asked for
 	nonce   string
 	code    string // the code it travels with; empty at the token endpoint
+	token   string // the access token that travels with it through the browser
 	version int
 }
 
@@ -84,6 +85,9 @@ func (t *tenant) mintIDToken(from idToken) string {
 	}
 	if from.code != "" {
 		claims["c_hash"] = leftHalf(from.code)
+	}
+	if from.token != "" {
+		claims["at_hash"] = leftHalf(from.token)
 	}
 	if roles := t.appRolesOf(p, from.app); len(roles) > 0 && from.auth.tid == TenantID {
 		claims["roles"] = roles
@@ -283,7 +287,7 @@ func (t *tenant) mintAccessToken(from accessToken) string {
 		if len(from.roles) > 0 {
 			claims["roles"] = from.roles
 		}
-		return t.sign(claims, version)
+		return t.sign(t.spoilAccessToken(claims), version)
 	}
 	p := from.auth.person
 	claims["sub"] = pairwise(from.auth.oid, from.target.resource.appID)
@@ -299,5 +303,17 @@ func (t *tenant) mintAccessToken(from accessToken) string {
 		claims["given_name"], claims["family_name"] = p.given, p.family
 		claims["amr"], claims["acr"] = from.auth.methods(), "1"
 	}
-	return t.sign(claims, version)
+	return t.sign(t.spoilAccessToken(claims), version)
+}
+
+// spoilAccessToken does what the faults that are on demand.
+func (t *tenant) spoilAccessToken(claims map[string]any) map[string]any {
+	now := t.s.now()
+	if _, on := t.s.faults.take("access_token.expired"); on {
+		claims["iat"], claims["nbf"], claims["exp"] = now.Add(-2*time.Hour).Unix(), now.Add(-2*time.Hour).Unix(), now.Add(-time.Hour).Unix()
+	}
+	if _, on := t.s.faults.take("access_token.wrong_aud"); on {
+		claims["aud"] = "api://" + ExpensesClientID
+	}
+	return claims
 }

@@ -119,6 +119,19 @@ func (t *tenant) wantedBy(client *application, asked scopeRequest, tid, oid stri
 	return list
 }
 
+// unlisted finds an API of which a request asks the static list although there
+// is none, nor any grant. s.mu must be held.
+func (t *tenant) unlisted(request *authorizeRequest, tid, oid string) (target, bool) {
+	i := slices.IndexFunc(request.asked.targets, func(one target) bool {
+		listed := slices.ContainsFunc(request.app.required, func(a requiredAccess) bool { return a.resource == one.resource.appID })
+		return one.isDefault() && one.resource != request.app && !listed && len(t.granted(tid, request.app, one.resource, oid)) == 0
+	})
+	if i < 0 {
+		return target{}, false
+	}
+	return request.asked.targets[i], true
+}
+
 // staticScopes returns the delegated permissions that the client's registration
 // lists for an API.
 func (a *application) staticScopes(resource string) []string {

@@ -44,6 +44,8 @@ var (
 		faultSpec{name: "token.truncated", does: "The answer of the token endpoint breaks off."},
 		faultSpec{name: "token.string_numbers", does: "Numbers in the token response are strings, as in v1."},
 		faultSpec{name: "token.no_refresh_token", does: "The token response lacks the refresh token."},
+		faultSpec{name: "access_token.expired", does: "The access token expired an hour ago."},
+		faultSpec{name: "access_token.wrong_aud", does: "The access token is for another API."},
 		faultSpec{name: "token.fewer_scopes", does: "The token carries fewer scopes than were granted."},
 		faultSpec{name: "refresh.revoked", does: "The refresh token was revoked."},
 		faultSpec{name: "refresh.interaction_required", does: "Redeeming the refresh token demands a second factor, with claims."},

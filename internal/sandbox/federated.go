@@ -108,7 +108,7 @@ func writeSecretText(w http.ResponseWriter, text string) {
 }
 
 // serveCertificate gives anyone the certificate with key that is registered for
-// scan-bot: it guards nothing.
+// the daemons: it guards nothing.
 func (t *tenant) serveCertificate(w http.ResponseWriter, _ *http.Request) {
 	text, err := t.outsider.certificate()
 	if err != nil {
@@ -133,8 +133,10 @@ func (s *Sandbox) makeCertificate() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: read the certificate: %w", err)
 	}
-	if err := s.RegisterCertificate(ScriptClientID, cert); err != nil {
-		return nil, err
+	for _, client := range []string{ScriptClientID, CertificateClientID} {
+		if err := s.RegisterCertificate(client, cert); err != nil {
+			return nil, err
+		}
 	}
 	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {

@@ -15,6 +15,10 @@ var grantHandlers = map[string]func(*tenant, *tokenRequest) (*tokenResponse, *pr
 	"authorization_code": (*tenant).redeemCode,
 	"refresh_token":      (*tenant).redeemRefreshToken,
 	"client_credentials": (*tenant).clientCredentials,
+	deviceGrant:          (*tenant).redeemDeviceCode,
+	deviceGrantV1:        (*tenant).redeemDeviceCode,
+	onBehalfOfGrant:      (*tenant).onBehalfOf,
+	"password":           (*tenant).redeemPassword,
 }
 
 // refreshTokenLifetime is how long a refresh token may lie unused
@@ -83,6 +87,8 @@ func (t *tenant) takeCode(request *tokenRequest, sent string) (authorizationCode
 		return authorizationCode{}, t.fail(54005)
 	case t.s.now().Sub(code.issued) > codeLifetime:
 		return authorizationCode{}, t.fail(70008)
+	case code.revoked:
+		return authorizationCode{}, t.fail(50173)
 	}
 	redirect := request.form.Get("redirect_uri")
 	if redirect != code.redirect && (code.given || redirect != "") {
@@ -163,7 +169,7 @@ func (t *tenant) issue(request *tokenRequest, asked scopeRequest, auth authentic
 		granted = granted[:len(granted)-1]
 	}
 	bare := withoutOpenID(granted)
-	response := &tokenResponse{lifetime: t.lifetime(), resource: one.audience,
+	response := &tokenResponse{lifetime: t.lifetime(), resource: one.audience, family: request.app.family,
 		scope: scopeText(one.resource, one.audience, granted), scopeV1: strings.Join(bare, " ")}
 	response.accessToken = t.mintAccessToken(accessToken{client: request.app, target: one, auth: auth,
 		scopes: granted, proof: request.proof, capable: capable || asksCapability(request), lifetime: response.lifetime})
@@ -216,7 +222,7 @@ func (t *tenant) redeemRefreshToken(request *tokenRequest) (*tokenResponse, *pro
 		failed := t.fail(9002313)
 		failed.err = "invalid_grant" // garbage in the place of a refresh token
 		return nil, failed
-	case token.client != request.app:
+	case token.client != request.app && !(token.client.family && request.app.family):
 		failed := t.fail(70000, "the refresh token was issued to another client")
 		failed.subError = "client_mismatch"
 		return nil, failed

@@ -29,6 +29,8 @@ func (a *azure) graphRoutes(mux *http.ServeMux) {
 	handle("GET /me", a.graphMe)
 	handle("GET /me/oauth2PermissionGrants", a.graphOwnGrants)
 	handle("POST /me/getMemberObjects", a.graphMemberObjects)
+	handle("POST /me/revokeSignInSessions", a.graphRevokeSessions)
+	handle("POST /users/{id}/revokeSignInSessions", a.graphRevokeSessions)
 	handle("GET /users/{id}", a.graphUser)
 	handle("GET /users/{id}/oauth2PermissionGrants", a.graphUserGrants)
 	handle("GET /users/{id}/appRoleAssignments", a.graphUserAppRoles)

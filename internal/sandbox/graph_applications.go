@@ -65,7 +65,7 @@ func (a *azure) applicationEntity(app *application, secretsEnd time.Time) map[st
 		"signInAudience": audienceOf(app), "identifierUris": emptyIfNil(app.identifierURIs),
 		"createdDateTime": "2024-02-03T04:05:06Z",
 		"web": map[string]any{"homePageUrl": orNull(app.homePage), "logoutUrl": orNull(app.logoutURL), "redirectUris": emptyIfNil(web),
-			"implicitGrantSettings": map[string]bool{"enableIdTokenIssuance": app.idTokenAllowed, "enableAccessTokenIssuance": false}},
+			"implicitGrantSettings": map[string]bool{"enableIdTokenIssuance": app.idTokenAllowed, "enableAccessTokenIssuance": app.accessTokenAllowed}},
 		"publicClient": map[string]any{"redirectUris": emptyIfNil(public)}, "spa": map[string]any{"redirectUris": []string{}},
 		"isFallbackPublicClient": app.public,
 		"passwordCredentials":    a.passwordEntities(app, secretsEnd), "keyCredentials": keyEntities(app),

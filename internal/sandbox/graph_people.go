@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // graphUserRecord is what Graph tells about a user.
@@ -45,10 +46,11 @@ func (u graphUserRecord) entity() map[string]any {
 }
 
 // unasked are members of a user that come only when $select names them.
-var unasked = []string{"userType", "accountEnabled"}
+var unasked = []string{"userType", "accountEnabled", "signInSessionsValidFromDateTime"}
 
 func (a *azure) answerUser(w http.ResponseWriter, r *http.Request, user graphUserRecord) {
 	entity := user.entity()
+	entity["signInSessionsValidFromDateTime"] = a.s.tenant.sessionsValidFrom(user.person).UTC().Format(time.RFC3339)
 	if strings.TrimSpace(r.URL.Query().Get("$select")) == "" {
 		for _, name := range unasked {
 			delete(entity, name)

@@ -68,6 +68,7 @@ type interaction struct {
 	chosen    *person
 	fresh     bool // the person clicked, just now
 	consented bool
+	confirmed bool // a device's sign-in: the person wants to go on
 }
 
 // begin starts the way of a request through the pages.
@@ -117,6 +118,7 @@ type stepKind uint8
 const (
 	stepPicker stepKind = iota
 	stepApprove
+	stepConfirm // a device asks
 	stepConsent
 	stepNeedAdmin
 	stepRefuse // tell the application
@@ -188,6 +190,9 @@ func (t *tenant) next(in *interaction, browser *browserSession) step {
 	if next, needed := t.nextConsent(in, p, tid, oid); needed {
 		return next
 	}
+	if request.device != nil && !in.confirmed {
+		return step{kind: stepConfirm, person: p}
+	}
 	if !slices.Contains(account.apps, participant{request.app, tid}) {
 		account.apps = append(account.apps, participant{request.app, tid})
 	}
@@ -211,6 +216,9 @@ func (t *tenant) nextConsent(in *interaction, p *person, tid, oid string) (step,
 		return step{kind: stepConsent, person: p, wanted: missing}, true
 	}
 	if len(missing) == 0 {
+		if one, unlisted := t.unlisted(request, tid, oid); unlisted {
+			return step{kind: stepRefuse, failed: t.fail(650057, one.resource.name)}, true
+		}
 		return step{}, false
 	}
 	if request.prompt == "none" {
@@ -325,6 +333,9 @@ func (t *tenant) serveInteraction(w http.ResponseWriter, r *http.Request) {
 	case "approve":
 		t.approve(r, in)
 		t.advance(w, r, in)
+	case "confirm":
+		t.confirm(r, in)
+		t.advance(w, r, in)
 	case "accept":
 		t.accept(r, in, r.PostForm.Get("for") == "tenant")
 		t.advance(w, r, in)
@@ -345,7 +356,7 @@ func (t *tenant) pick(w http.ResponseWriter, r *http.Request, in *interaction, i
 		t.errorPage(w, r, t.fail(16000))
 		return
 	}
-	if code := map[accountState]int{accountDisabled: 50057, accountLocked: 50053, passwordExpired: 50055}[p.state]; code != 0 {
+	if code := p.blockedBy(); code != 0 {
 		t.errorPage(w, r, t.fail(code))
 		return
 	}
@@ -427,6 +438,10 @@ func (t *tenant) accept(r *http.Request, in *interaction, forTenant bool) {
 
 // declined tells the application that the person backed out.
 func (t *tenant) declined(w http.ResponseWriter, r *http.Request, request *authorizeRequest) {
+	if request.device != nil {
+		t.finishDevice(w, request.device, nil)
+		return
+	}
 	failed := t.fail(65004)
 	if request.consent != consentOnly {
 		t.respondError(w, r, request, failed, "cancel")

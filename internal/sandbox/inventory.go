@@ -12,6 +12,8 @@ const (
 func inventory() *application {
 	return &application{appID: InventoryAppID, objectID: "28fe26ab-6bc5-4ad0-a92d-e4b5716cf38a", name: "Contoso Inventory", publisher: "Contoso",
 		identifierURIs: []string{InventoryAppIDURI}, tokenVersion: 2,
+		// The CLI needs nobody's consent here, PowerShell does (entra.md §7.7).
+		preauthorized: map[string][]string{AzureCLIAppID: {"Items.Read"}},
 		scopes: []permissionScope{
 			{id: "8c5d0e17-2a64-4f3b-91d8-07e6b4a2c95f", value: "Items.Read",
 				adminName: "Read the inventory", adminDescription: "Lets the application read the inventory as the signed-in person.",

@@ -89,7 +89,7 @@ func (t *tenant) metadata(version int, at authority) map[string]any {
 		"frontchannel_logout_supported":         true,
 		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "private_key_jwt", "client_secret_basic"},
 		"response_modes_supported":              []string{"query", "fragment", "form_post"},
-		"response_types_supported":              []string{"code", "id_token", "code id_token"},
+		"response_types_supported":              []string{"code", "id_token", "code id_token", "id_token token"},
 		"scopes_supported":                      openIDScopes,
 		"subject_types_supported":               []string{"pairwise"},
 		"id_token_signing_alg_values_supported": []string{"RS256"},
@@ -100,10 +100,14 @@ func (t *tenant) metadata(version int, at authority) map[string]any {
 		"cloud_instance_name": "sandbox.invalid",
 		"msgraph_host":        t.s.origin.Host,
 	}
+	if version == 2 {
+		document["device_authorization_endpoint"] = endpoints + "/devicecode"
+	}
 	if version == 1 {
 		document["jwks_uri"] = t.s.options.Origin + "/common/discovery/keys"
 		document["userinfo_endpoint"] = base + "/openid/userinfo"
 		document["scopes_supported"] = []string{"openid"}
+		document["response_types_supported"] = append(document["response_types_supported"].([]string), "token id_token", "token")
 		document["microsoft_multi_refresh_token"] = true
 		document["claims_supported"] = append(document["claims_supported"].([]string), "amr", "given_name", "family_name", "nickname")
 	}

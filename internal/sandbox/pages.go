@@ -20,7 +20,8 @@ var pageFiles embed.FS
 var templates = sync.OnceValue(func() map[string]*template.Template {
 	parsed := map[string]*template.Template{}
 	layout := template.Must(template.ParseFS(pageFiles, "pages/layout.html"))
-	names := []string{"picker", "approve", "consent", "needadmin", "error", "formpost", "signout", "signoutpicker", "signedout", "expenses", "console"}
+	names := []string{"picker", "approve", "consent", "needadmin", "error", "formpost", "signout", "signoutpicker", "signedout", "expenses", "console",
+		"device", "deviceconfirm", "devicedone"}
 	for _, name := range names {
 		clone := template.Must(layout.Clone())
 		parsed[name] = template.Must(clone.ParseFS(pageFiles, "pages/"+name+".html"))
@@ -178,6 +179,8 @@ func (t *tenant) show(w http.ResponseWriter, r *http.Request, in *interaction, n
 		data.Hinted = len(next.signedIn)+len(next.others) == 1
 	case stepApprove:
 		shown.name, shown.title = "approve", "Approve the sign-in"
+	case stepConfirm:
+		shown.name, shown.title = "deviceconfirm", "Confirm the sign-in"
 	case stepConsent:
 		shown.name, shown.title = "consent", "Permissions requested"
 	case stepNeedAdmin:
@@ -191,6 +194,10 @@ func (t *tenant) show(w http.ResponseWriter, r *http.Request, in *interaction, n
 	case stepDone:
 		if request.consent == consentOnly {
 			t.respondAdminConsent(w, r, request, next.auth)
+			return
+		}
+		if request.device != nil {
+			t.finishDevice(w, request.device, &next.auth)
 			return
 		}
 		t.respond(w, r, request, next.auth)

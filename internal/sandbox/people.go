@@ -25,6 +25,7 @@ const (
 	PiaID   = "2c6f8b31-9d40-4e5a-b183-f7c2d9ea0534" // may activate roles (PIM), has not
 	OskarID = "3d709c42-ae51-4f6b-8294-08d3eafb1645" // good role that AzTS does not know
 	InesID  = "4e81ad53-bf62-4a7c-93a5-19e4fb0c2756" // Directory Readers: may read consent
+	PetraID = "5f92be64-d073-4b8d-a4b6-2af50c1d3867" // has a passkey and no password
 	FelixID = "fa3c580e-6192-474b-9cf5-08be7a294d6f" // lives at Fabrikam, unknown at Contoso
 )
 
@@ -99,6 +100,7 @@ type person struct {
 
 	state          accountState
 	mfaRequired    bool
+	passwordless   bool                // no password is stored for it
 	directoryRoles []string            // role template ids (wids), without the plain user's
 	appRoles       map[string][]string // app id → values of its app roles, given directly
 	groups         int                 // how many groups it is in
@@ -143,14 +145,15 @@ type Person struct {
 	Description string // one sentence: what this person shows
 }
 
-// samplePassword guards nothing: people sign in by a click.
-const samplePassword = "sandbox"
+// SamplePassword is everybody's password. It guards nothing: people sign in by
+// a click, and only the password grant takes it.
+const SamplePassword = "sandbox"
 
 // People returns the sample people in the order the account picker shows them.
 func (s *Sandbox) People() []Person {
 	list := make([]Person, 0, len(s.tenant.people))
 	for _, p := range s.tenant.people {
-		list = append(list, Person{ObjectID: p.id, Name: p.name, Account: p.upn, Password: samplePassword, Description: p.description})
+		list = append(list, Person{ObjectID: p.id, Name: p.name, Account: p.upn, Password: SamplePassword, Description: p.description})
 	}
 	return list
 }
@@ -200,6 +203,8 @@ func seedPeople() []*person {
 			description: "Locked out: sign-in stops with error 50053.", state: accountLocked},
 		{id: EdithID, given: "Edith", family: "Moreau", upn: "edith@contoso.com",
 			description: "Her password has expired: sign-in stops with error 50055.", state: passwordExpired},
+		{id: PetraID, given: "Petra", family: "Blom", upn: "petra@contoso.com",
+			description: "Signs in with a passkey: there is no password of hers.", passwordless: true},
 		{id: FelixID, given: "Felix", family: "Arnaud", upn: "felix@fabrikam.com",
 			description: "Belongs to Fabrikam and is unknown at Contoso: error 50020.", home: FabrikamTenantID, homeID: FelixID},
 	}

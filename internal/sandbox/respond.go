@@ -25,6 +25,7 @@ type authorizationCode struct {
 	auth      authentication
 	issued    time.Time
 	used      bool
+	revoked   bool // the person's sessions ended before it was redeemed
 }
 
 // respond answers a finished authorization request with what it asked for.
@@ -40,9 +41,19 @@ func (t *tenant) respond(w http.ResponseWriter, r *http.Request, request *author
 		t.s.mu.Unlock()
 		answer.Set("code", code)
 	}
+	token := ""
+	if request.token {
+		response, failed := t.issueInBrowser(request, auth)
+		if failed != nil {
+			t.respondError(w, r, request, failed, "")
+			return
+		}
+		token = response.accessToken
+		t.addImplicit(answer, request, response)
+	}
 	if request.idToken {
 		answer.Set("id_token", t.mintIDToken(idToken{app: request.app, auth: auth, scopes: request.asked.openID,
-			nonce: request.nonce, code: code, version: request.version}))
+			nonce: request.nonce, code: code, token: token, version: request.version}))
 	}
 	answer.Set("session_state", auth.sid)
 	if request.consent == consentForTenant {
@@ -54,6 +65,10 @@ func (t *tenant) respond(w http.ResponseWriter, r *http.Request, request *author
 // respondError answers an authorization request with an error (RFC 6749
 // §4.1.2.1). subCode is error_subcode: "cancel" when the person backed out.
 func (t *tenant) respondError(w http.ResponseWriter, r *http.Request, request *authorizeRequest, failed *protocolError, subCode string) {
+	if request.device != nil { // which only polls
+		t.errorPage(w, r, failed)
+		return
+	}
 	answer := url.Values{}
 	answer.Set("error", failed.err)
 	answer.Set("error_description", t.trailOf(r).description(failed))

@@ -98,6 +98,17 @@ type Settings struct {
 	GraphURL     string // base URL, with /v1.0
 	ARMURL       string
 	Resources    []string // App ID URIs of further APIs
+
+	// For those who try flows: what others than the portal are registered with.
+	AzTSClientID        string // the AzTS Web API as a client, for on-behalf-of
+	AzTSClientSecret    string
+	ScriptClientID      string // a daemon with a secret, a certificate and a federated credential
+	ScriptClientSecret  string
+	CertificateClientID string // a daemon that has no secret
+	LegacyClientID      string // implicit flow
+	LegacyRedirect      string
+	PublicClientID      string // the Azure CLI, for device code and password
+	PeoplePassword      string // of everybody in [Sandbox.People]
 }
 
 // Settings returns what the portal's registration consists of.
@@ -112,6 +123,12 @@ func (s *Sandbox) Settings() Settings {
 		GraphURL:     s.options.Origin + "/graph/v1.0",
 		ARMURL:       s.options.Origin + "/arm",
 		Resources:    []string{InventoryAppIDURI},
+
+		AzTSClientID: AzTSAppID, AzTSClientSecret: AzTSClientSecret,
+		ScriptClientID: ScriptClientID, ScriptClientSecret: ScriptClientSecret,
+		CertificateClientID: CertificateClientID,
+		LegacyClientID:      LegacyClientID, LegacyRedirect: legacyRedirect(s.options.Origin),
+		PublicClientID: AzureCLIAppID, PeoplePassword: SamplePassword,
 	}
 }
 

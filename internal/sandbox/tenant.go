@@ -41,6 +41,10 @@ type tenant struct {
 	codes        *shelf[*authorizationCode]
 	refresh      *shelf[*refreshToken]
 	expenses     *shelf[expensesSession]
+	devices      *shelf[*deviceCode]   // by device code
+	userCodes    *shelf[*deviceCode]   // the same, by user code
+	guessers     *shelf[guesses]       // by address
+	validFrom    map[*person]time.Time // when somebody's sessions and refresh tokens were last ended
 	lifetimes    *mathrand.Rand
 }
 
@@ -51,12 +55,18 @@ func newTenant(s *Sandbox) *tenant {
 		codes:        newShelf[*authorizationCode](maxCodes),
 		refresh:      newShelf[*refreshToken](maxRefreshTokens),
 		expenses:     newShelf[expensesSession](maxExpenses),
+		devices:      newShelf[*deviceCode](maxDeviceCodes),
+		userCodes:    newShelf[*deviceCode](maxDeviceCodes),
+		guessers:     newShelf[guesses](maxGuessers),
+		validFrom:    map[*person]time.Time{},
 		// The order of lifetimes is the same in every run.
 		lifetimes: mathrand.New(mathrand.NewPCG(1, 2)),
 		withdrawn: map[string]bool{},
 	}
 	expenses := t.app(ExpensesClientID)
 	t.grant(TenantID, expenses, t.app(GraphAppID), "", expenses.staticScopes(GraphAppID))
+	// AzTS reads Azure as the person who asks it (entra.md §4.5).
+	t.grant(TenantID, t.app(AzTSAppID), t.app(ARMAppID), "", t.app(AzTSAppID).staticScopes(ARMAppID))
 	t.seedGrants(grantsAtStart)
 	return t
 }
@@ -98,6 +108,7 @@ func (t *tenant) routes(mux *http.ServeMux) {
 	t.outsiderRoutes(mux)
 	t.identityRoutes(mux)
 	t.expensesRoutes(mux, form)
+	t.deviceRoutes(own, mux, form)
 }
 
 // maxFormBytes bounds every body that the tenant reads.

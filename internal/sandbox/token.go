@@ -32,6 +32,7 @@ type tokenResponse struct {
 	idToken      string
 	resource     string // v1
 	clientInfo   string
+	family       bool // the refresh token is good for all clients of Microsoft's family
 }
 
 // serveToken is the token endpoint.
@@ -201,6 +202,9 @@ func (t *tenant) writeToken(w http.ResponseWriter, version int, response *tokenR
 		if value != "" {
 			document[name] = value
 		}
+	}
+	if response.family && response.refreshToken != "" && version == 2 {
+		document["foci"] = "1"
 	}
 	if _, on := t.s.faults.take("token.no_refresh_token"); on {
 		delete(document, "refresh_token")
