@@ -72,6 +72,9 @@ func walkByKeyboard(t *testing.T, b *chromium.Browser) {
 	v.tabTo(`nav a[href="/scans"]`)
 	v.Type(chromium.Enter)
 	v.Heading("Scans")
+	v.tabTo(`a.btn[href="/scans/new"]`)
+	v.Type(chromium.Enter)
+	v.Heading("New scan")
 	v.useKeys()
 	for _, name := range []string{"Contoso Prod", "Payments – Staging"} {
 		v.tabTo(`input[aria-label="Choose ` + name + `"]`)

@@ -62,6 +62,7 @@ func seeAllPages(t *testing.T, b *chromium.Browser) {
 			v.signIn(id, "/", "Overview")
 			v.check(name + " overview")
 			v.see("/scans", "Scans")
+			v.see("/scans/new", "New scan")
 			v.see("/account", "Account")
 		})
 	}
@@ -94,8 +95,8 @@ func seeAsEmployee(t *testing.T, w *world, b *chromium.Browser) {
 	v.see("/account", "Account")
 	v.see("/account/sessions", "Your sessions")
 	v.see("/scans", "Scans")
-	v.see("/scans?q=nothing-has-this-name", "Scans")
-	v.visit("/scans")
+	v.see("/scans/new?q=nothing-has-this-name", "New scan")
+	v.see("/scans/new", "New scan")
 	v.Click(`input[aria-label="Choose Contoso Prod"]`)
 	v.Press("Start scan")
 	v.Heading("Scan of 1 subscription")

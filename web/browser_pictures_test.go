@@ -135,6 +135,8 @@ func (p *photographer) signedIn() {
 	p.take("overview", true)
 	p.Press("Scans")
 	p.Heading("Scans")
+	p.Press("New scan")
+	p.Heading("New scan")
 	for _, name := range []string{"Contoso Prod", "Payments – Staging"} {
 		p.Click(`input[aria-label="Choose ` + name + `"]`)
 	}

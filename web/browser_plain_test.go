@@ -41,6 +41,8 @@ func walkWithoutScripts(t *testing.T, b *chromium.Browser) {
 
 	v.Press("Scans")
 	v.Heading("Scans")
+	v.Press("New scan")
+	v.Heading("New scan")
 	for _, name := range []string{"Contoso Prod", "Payments – Staging"} {
 		v.Click(`input[aria-label="Choose ` + name + `"]`)
 	}

@@ -92,6 +92,8 @@ func (v *visitor) walkScan() {
 	v.t.Helper()
 	v.Press("Scans")
 	v.Heading("Scans")
+	v.Press("New scan")
+	v.Heading("New scan")
 	for _, name := range []string{"Contoso Prod", "Payments – Staging"} {
 		v.Click(`input[aria-label="Choose ` + name + `"]`)
 	}

@@ -81,7 +81,7 @@ func TestWholeWalk(t *testing.T) {
 // startScan chooses subscriptions by name and starts.
 func startScan(b *browser, names ...string) *page {
 	b.t.Helper()
-	choice := b.get("/scans").want(http.StatusOK, "Scans")
+	choice := b.get("/scans/new").want(http.StatusOK, "New scan")
 	chosen := url.Values{}
 	choice.sel("table.choose tbody tr").Each(func(_ int, row *goquery.Selection) {
 		for _, name := range names {

@@ -325,7 +325,7 @@ func (k *killable) killInRequest(b *browser, when moment) {
 		<-killed
 		return true
 	})
-	choice := b.get("/scans").want(http.StatusOK, "Scans")
+	choice := b.get("/scans/new").want(http.StatusOK, "New scan")
 	form := url.Values{"idempotency_key": {choice.one(`form.scan-form button[name=idempotency_key]`).AttrOr("value", "")}}
 	for _, id := range choice.sel("table.choose tbody tr:has(.name:contains('Contoso Prod')) input, table.choose tbody tr:has(.name:contains('Payments – Staging')) input").EachIter() {
 		form.Add("subscription", id.AttrOr("value", ""))

@@ -14,7 +14,7 @@ func TestProblemOfAScanLeadsToTheLog(t *testing.T) {
 	w := startWorld(t, setup{})
 	b := w.browser()
 	b.signIn(dana)
-	choice := b.get("/scans")
+	choice := b.get("/scans/new")
 	id := ""
 	choice.sel("table.choose input[name=subscription]").EachWithBreak(func(_ int, in *goquery.Selection) bool {
 		id = in.AttrOr("value", "")
@@ -28,7 +28,7 @@ func TestProblemOfAScanLeadsToTheLog(t *testing.T) {
 		t.Errorf("code %q, reference %q, log %v", page.evidence("Code"), reference, w.log.lines("scan not taken"))
 	}
 	for range 10 {
-		b.get("/scans")
+		b.get("/scans/new")
 	}
 	if n := w.tenant.count(tokenPath) - before; n != 0 {
 		t.Errorf("eleven pages cost %d requests to the token endpoint", n)
