@@ -161,6 +161,7 @@ func New(p Parts) (http.Handler, error) {
 				AppIDURI: p.Catalogue[0].AppIDURI, ClientID: p.ClientID, LoginURL: p.LoginURL}}
 		found := &findings{frame: f, service: p.Scans, archive: p.Results, subscriptions: mine, portalHost: p.PortalHost}
 		scan := &scans{frame: f, service: p.Scans, subscriptions: mine, broker: p.Broker, auth: auth, findings: found}
+		changes := newComparisons(f, p, mine)
 		result := &latestResults{frame: f, azts: p.AzTS, subscriptions: mine, broker: p.Broker, portalHost: p.PortalHost}
 		person("GET /tokens", token.show)
 		person("POST /tokens", token.request)
@@ -176,6 +177,10 @@ func New(p Parts) (http.Handler, error) {
 		person("POST /scans/new", scan.offer)
 		person("POST /scans/{id}/again", scan.again)
 		person("GET /scans/{id}", scan.follow)
+		person("GET /scans/trend", changes.trend)
+		person("GET /scans/{id}/compare", changes.choose)
+		person("GET /scans/{id}/compare/{other}", changes.show)
+		person("GET /scans/{id}/compare/{other}/changes.csv", noHead(changes.export))
 		person("GET /scans/{id}/results/{number}", found.show)
 		person("GET /scans/{id}/results.csv", noHead(found.exportCSV))
 		person("GET /scans/{id}/results.jsonl", noHead(found.exportJSON))

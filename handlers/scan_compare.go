@@ -1,0 +1,478 @@
+package handlers
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"azts.internal/portal/internal/access"
+	"azts.internal/portal/internal/apperr"
+	"azts.internal/portal/internal/results"
+	"azts.internal/portal/internal/scan"
+	"azts.internal/portal/session"
+	"azts.internal/portal/templates"
+)
+
+const (
+	// firstChanges is how many changes of a kind stand on the page of all kinds.
+	firstChanges = 10
+	// comparedChoices is how many scans are offered to compare with.
+	comparedChoices = 50
+	// comparedAtOnce bounds the sets that are open and the processors at work for
+	// comparing.
+	comparedAtOnce = 4
+	// aWeek is how far back "last week" is. A scan that is repeated each week ends a
+	// little sooner or later, and must not be told apart from itself by that.
+	aWeek = 7*24*time.Hour - 12*time.Hour
+)
+
+// comparisons is the area of what changed between two scans. A page of a scan
+// leads here by [comparisons.previousOf] and [templates.LastWeek].
+type comparisons struct {
+	*frame
+	service       *scan.Service
+	archive       *results.Archive
+	subscriptions *subscriptions
+	busy          chan struct{} // a place for each comparison at work
+}
+
+func newComparisons(f *frame, p Parts, mine *subscriptions) *comparisons {
+	return &comparisons{frame: f, service: p.Scans, archive: p.Results, subscriptions: mine, busy: make(chan struct{}, comparedAtOnce)}
+}
+
+// kinds are the changes of results, by their names in addresses.
+var kinds = map[templates.ChangeKind]results.Change{
+	templates.ChangeNew: results.NewFailure, templates.ChangeFixed: results.Fixed, templates.ChangeOpen: results.StillOpen,
+	templates.ChangeUndecided: results.Undecided, templates.ChangeUnreported: results.Unreported,
+}
+
+// compared is two scans, of the same person and put in order of time.
+type compared struct {
+	older, newer scan.Scan
+	old, new     *results.Set
+	difference   *results.Difference
+	notes        []string
+	// problem says why there is no difference.
+	problem *templates.Problem
+}
+
+// choose is GET /scans/{id}/compare: the choice of a scan to compare with, or the
+// way to the one that was chosen.
+func (c *comparisons) choose(w http.ResponseWriter, r *http.Request, live *session.Session) error {
+	ctx, cancel := timeout(r)
+	defer cancel()
+	one, err := c.service.Get(ctx, live.User.ID, scan.ID(r.PathValue("id")))
+	if err != nil {
+		return err
+	}
+	if with := r.URL.Query().Get("with"); with != "" {
+		redirect(w, templates.ScanCompareURL(string(one.ID), with))
+		return nil
+	}
+	page := c.newPage(r, &one)
+	if page.Choice, err = c.choice(ctx, live.User.ID, string(one.ID), ""); err != nil {
+		return err
+	}
+	return c.render(w, r, http.StatusOK, templates.Compare(page))
+}
+
+func (c *comparisons) newPage(r *http.Request, one *scan.Scan) templates.ComparePage {
+	return templates.ComparePage{Page: c.page(r, "What changed", templates.ScansURL), Tabs: scanTabs(""), ScanID: string(one.ID)}
+}
+
+// show is GET /scans/{id}/compare/{other}?list=&page=.
+func (c *comparisons) show(w http.ResponseWriter, r *http.Request, live *session.Session) error {
+	ctx, cancel := timeout(r)
+	defer cancel()
+	id, other := r.PathValue("id"), r.PathValue("other")
+	two, err := c.compare(ctx, live.User.ID, scan.ID(id), other)
+	if err != nil {
+		return err
+	}
+	page := c.newPage(r, &two.newer)
+	page.ScanID, page.Problem, page.Notes = id, two.problem, two.notes
+	selected := string(two.older.ID)
+	if selected == id {
+		selected = string(two.newer.ID)
+	}
+	if page.Choice, err = c.choice(ctx, live.User.ID, id, selected); err != nil {
+		return err
+	}
+	if two.difference == nil {
+		return c.render(w, r, http.StatusOK, templates.Compare(page))
+	}
+	names := c.subscriptions.known(ctx, live)
+	page.Older, page.Newer = compareSide(&two.older, two.old, names), compareSide(&two.newer, two.new, names)
+	page.AllURL = templates.ScanCompareURL(id, other)
+	list := templates.ChangeKind(r.URL.Query().Get("list"))
+	if slices.Contains(templates.ChangeKinds(), list) { // anything else is all kinds
+		page.Only = list
+	}
+	n, _ := strconv.Atoi(r.URL.Query().Get("page")) // anything else is the first page
+	for _, kind := range templates.ChangeKinds() {
+		one := templates.ChangeList{Kind: kind, Count: two.count(kind), URL: templates.CompareListURL(id, other, kind, 1)}
+		if _, ofResults := kinds[kind]; ofResults && one.Count > 0 {
+			one.CSVURL = templates.CompareCSVURL(id, other, kind)
+		}
+		offset, limit := 0, firstChanges
+		if page.Only == kind {
+			one.Pager = pageOf(one.Count, n, "changes", func(n int) string { return templates.CompareListURL(id, other, kind, n) })
+			offset, limit = one.Pager.From-1, pageSize
+		} else if page.Only != "" {
+			limit = 0
+		}
+		if err := two.fill(&one, offset, limit, names); err != nil {
+			return err
+		}
+		page.Changes = append(page.Changes, one)
+	}
+	page.Doubts = doubts(two.difference, names)
+	return c.render(w, r, http.StatusOK, templates.Compare(page))
+}
+
+// pageOf returns where a page of a list of so many rows lies.
+func pageOf(rows, page int, noun string, address func(page int) string) templates.Pager {
+	_, pager := cut(make([]struct{}, rows), page, noun, address)
+	return pager
+}
+
+// export is GET /scans/{id}/compare/{other}/changes.csv?list=: all results that
+// changed in a way, as they are in the newer scan, or in the older one if the
+// newer has them not.
+func (c *comparisons) export(w http.ResponseWriter, r *http.Request, live *session.Session) error {
+	kind := templates.ChangeKind(r.URL.Query().Get("list"))
+	change, ofResults := kinds[kind]
+	if !ofResults {
+		return errNotFound.Becausef("no file of the changes %q", kind)
+	}
+	two, err := c.compare(r.Context(), live.User.ID, scan.ID(r.PathValue("id")), r.PathValue("other"))
+	if err != nil {
+		return err
+	}
+	if two.difference == nil {
+		return errNotFound.Becausef("nothing to compare: %s", two.problem.Code)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/csv; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Disposition", `attachment; filename="azts-changes-`+string(kind)+"-"+two.older.RequestedAt.UTC().Format("20060102-1504")+"-to-"+
+		two.newer.RequestedAt.UTC().Format("20060102-1504")+`.csv"`)
+	if err := results.WriteCSV(w, allChanged(two.difference, change, http.NewResponseController(w)), true); err != nil && r.Context().Err() == nil {
+		// A file that ends early must not look whole: break the connection.
+		c.log.WarnContext(r.Context(), "an export broke off", "scan", two.newer.ID, "err", err)
+		panic(http.ErrAbortHandler)
+	}
+	return nil
+}
+
+// allChanged reads a list to its end. A long export is not a stuck one: with each
+// batch that was taken, it may go on.
+func allChanged(d *results.Difference, change results.Change, control *http.ResponseController) iter.Seq2[results.Row, error] {
+	return func(yield func(results.Row, error) bool) {
+		for offset := 0; offset < d.Count(change); offset += results.MaxLimit {
+			_ = control.SetWriteDeadline(time.Now().Add(time.Minute)) // without it, the usual one holds
+			list, err := d.List(change, offset, results.MaxLimit)
+			if err != nil {
+				yield(results.Row{}, err)
+				return
+			}
+			for _, one := range list {
+				if !yield(*cmp.Or(one.After, one.Before), nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// compare reads and compares a scan with another one, or with that of a week
+// before. What is not the person's is not found, on either side.
+func (c *comparisons) compare(ctx context.Context, person access.PersonID, id scan.ID, other string) (compared, error) {
+	var two compared
+	var err error
+	if two.newer, err = c.service.Get(ctx, person, id); err != nil {
+		return two, err
+	}
+	if other == templates.LastWeek {
+		list, err := c.archive.List(ctx, person, results.MaxSets)
+		if err != nil {
+			return two, err
+		}
+		if !slices.ContainsFunc(list, func(i results.Info) bool { return i.ScanID == string(id) }) {
+			_, err := c.open(ctx, person, &two, &two.newer)
+			return two, err
+		}
+		before, note := weekBefore(list, string(id))
+		if before == "" {
+			two.problem = &templates.Problem{Tone: templates.ToneInfo, Title: "There is nothing to compare with yet", Code: "no_older_scan",
+				What: "No scan with these subscriptions, at least a day older and with its results still kept, was found.",
+				Next: "Have the scan repeated every day or every week. Then there is always one to compare with."}
+			two.problem.Primary = &templates.Action{Label: "Repeat a scan", URL: templates.SchedulesURL}
+			return two, nil
+		}
+		if note != "" {
+			two.notes = append(two.notes, note)
+		}
+		other = before
+	}
+	if two.older, err = c.service.Get(ctx, person, scan.ID(other)); err != nil {
+		return two, err
+	}
+	if two.older.ID == two.newer.ID {
+		two.problem = &templates.Problem{Tone: templates.ToneInfo, Title: "This is one and the same scan", Code: "same_scan",
+			What: "A scan does not differ from itself.", Next: "Choose another one below."}
+		return two, nil
+	}
+	if two.older.RequestedAt.After(two.newer.RequestedAt) {
+		two.older, two.newer = two.newer, two.older
+		two.notes = append(two.notes, "You asked for these scans the other way round. They are compared in order of time, so that “new” is what is new now.")
+	}
+	select {
+	case c.busy <- struct{}{}:
+		defer func() { <-c.busy }()
+	case <-ctx.Done():
+		return two, errCompareLate.Because(context.Cause(ctx))
+	}
+	if two.old, err = c.open(ctx, person, &two, &two.older); two.old == nil {
+		return two, err
+	}
+	if two.new, err = c.open(ctx, person, &two, &two.newer); two.new == nil {
+		return two, err
+	}
+	for _, side := range []struct {
+		which string
+		state results.State
+	}{{"older", two.old.Info().State}, {"newer", two.new.Info().State}} {
+		if !side.state.Ended() {
+			two.notes = append(two.notes, "The results of the "+side.which+" scan are still being read. These numbers will change.")
+		}
+	}
+	two.difference = results.Compare(two.old, two.new)
+	return two, nil
+}
+
+var errCompareLate = apperr.New(apperr.Timeout, "compare_late", "Too many scans are being compared at the moment.").
+	WithNext(apperr.MenderNobody, "Try again in a minute.").WithRetry()
+
+// open returns the results of one of the two scans, or nil with the reason in
+// two.problem.
+func (c *comparisons) open(ctx context.Context, person access.PersonID, two *compared, one *scan.Scan) (*results.Set, error) {
+	set, err := c.archive.Open(ctx, person, string(one.ID))
+	if !apperr.IsKind(err, apperr.NotFound) {
+		return set, err
+	}
+	when := one.RequestedAt.UTC().Format("2 Jan 2006, 15:04 UTC")
+	p := templates.Problem{Tone: templates.ToneInfo, Title: "The results of one scan are not there", Code: "results_not_kept",
+		What: "The results of the scan of " + when + " are not kept any more: the portal deletes them after some weeks.",
+		Next: "Choose a newer scan below."}
+	switch _, completed, _ := one.Counts(); {
+	case !one.State.Ended(), one.Reading.State == scan.ReadRunning, one.Reading.State == scan.ReadWaiting:
+		p.Title, p.Code = "The results of one scan are still to come", "results_not_read"
+		p.What, p.Next = "The scan of "+when+" is not done, or its results are still being read.", "Come back when it is done. Its page says how far it is."
+		p.Primary = &templates.Action{Label: "Open that scan", URL: templates.ScanURL(string(one.ID))}
+	case completed == 0:
+		p.What = "The scan of " + when + " brought no results: none of its subscriptions was scanned to the end."
+		p.Next = "Choose another scan below."
+	}
+	two.problem = &p
+	return nil, nil
+}
+
+// count returns how many changes of a kind there are.
+func (two *compared) count(kind templates.ChangeKind) int {
+	if change, ofResults := kinds[kind]; ofResults {
+		return two.difference.Count(change)
+	}
+	return two.difference.GoneCount()
+}
+
+// fill reads a part of a list.
+func (two *compared) fill(list *templates.ChangeList, offset, limit int, names map[string]string) error {
+	several := len(two.new.Info().Subscriptions) > 1 || len(two.old.Info().Subscriptions) > 1
+	in := func(id string) string {
+		if !several {
+			return ""
+		}
+		return cmp.Or(names[strings.ToLower(id)], id)
+	}
+	change, ofResults := kinds[list.Kind]
+	if !ofResults {
+		for _, g := range two.difference.Gone(offset, limit) {
+			list.Gone = append(list.Gone, templates.GoneRow{Name: g.Name, Group: g.Group, ID: g.ID, Subscription: in(g.Subscription), Failed: g.Failed, Rows: g.Rows,
+				URL: templates.ScanURL(string(two.older.ID)) + "?" + url.Values{"resource": {cmp.Or(g.ID, g.Name)}}.Encode()})
+		}
+		return nil
+	}
+	changed, err := two.difference.List(change, offset, limit)
+	for _, one := range changed {
+		shown, of := one.After, two.newer.ID
+		if shown == nil {
+			shown, of = one.Before, two.older.ID
+		}
+		row := templates.ChangeRow{ControlID: shown.ControlName, Control: shown.ControlDisplayName, Severity: shown.Severity, Resource: shown.ResourceName,
+			Group: shown.ResourceGroupName, Subscription: in(shown.SubscriptionID), NotBefore: one.Before == nil, NotNow: one.After == nil,
+			URL: templates.ScanResultURL(string(of), shown.Number, "")}
+		if one.Before != nil {
+			row.Was = one.Before.Status
+		}
+		if one.After != nil {
+			row.Is = one.After.Status
+		}
+		list.Rows = append(list.Rows, row)
+	}
+	return err
+}
+
+func compareSide(one *scan.Scan, set *results.Set, names map[string]string) templates.CompareSide {
+	info := set.Info()
+	side := templates.CompareSide{ScanID: string(one.ID), At: one.RequestedAt, Rows: info.Rows, Failed: info.Failed,
+		Compliance: compliance(info.Passed, info.Rows)}
+	for _, s := range info.Subscriptions {
+		side.Subscriptions = append(side.Subscriptions, cmp.Or(names[s.ID], s.ID))
+	}
+	return side
+}
+
+// compliance is how many of so many results passed. Nothing scanned is neither
+// 0 % nor 100 %.
+func compliance(passed, rows int) templates.Compliance {
+	if rows <= 0 {
+		return templates.Compliance{}
+	}
+	return templates.Compliance{Known: true, Percent: 100 * float64(passed) / float64(rows)}
+}
+
+// doubtedNames is how many subscriptions a doubt names.
+const doubtedNames = 20
+
+// doubts says what a difference leaves open.
+func doubts(d *results.Difference, names map[string]string) []templates.CompareDoubt {
+	var out []templates.CompareDoubt
+	add := func(text string, ids []string) {
+		if len(ids) == 0 {
+			return
+		}
+		one := templates.CompareDoubt{Text: text, More: max(0, len(ids)-doubtedNames)}
+		for _, id := range ids[:min(len(ids), doubtedNames)] {
+			one.Names = append(one.Names, cmp.Or(names[id], id))
+		}
+		out = append(out, one)
+	}
+	add("Only the older scan has these subscriptions; they are left out:", d.OnlyOld)
+	add("Only the newer scan has these subscriptions; they are left out:", d.OnlyNew)
+	add("One of the scans has not all results of these subscriptions. What is missing is not taken for fixed or gone:", d.Incomplete)
+	if d.Unnamed > 0 {
+		out = append(out, templates.CompareDoubt{Text: strconv.Itoa(d.Unnamed) +
+			" results of both scans name no control or no resource. Nobody can say which of them belong together."})
+	}
+	return out
+}
+
+// choice lists the other scans of a person whose results are kept and that share
+// a subscription with a scan.
+func (c *comparisons) choice(ctx context.Context, person access.PersonID, id, selected string) (templates.CompareChoice, error) {
+	out := templates.CompareChoice{Action: templates.CompareChoiceURL(id)}
+	list, err := c.archive.List(ctx, person, results.MaxSets)
+	if err != nil {
+		return out, err
+	}
+	at := slices.IndexFunc(list, func(i results.Info) bool { return i.ScanID == id })
+	if at < 0 {
+		return out, nil
+	}
+	for i := range list {
+		n := shared(&list[i], &list[at])
+		if i == at || n == 0 {
+			continue
+		}
+		if len(out.Options) == comparedChoices {
+			out.More = true
+			break
+		}
+		out.Options = append(out.Options, templates.CompareOption{ScanID: list[i].ScanID, At: list[i].CreatedAt, Subscriptions: n, Selected: list[i].ScanID == selected})
+	}
+	return out, nil
+}
+
+// shared counts the subscriptions that two sets both have results of.
+func shared(a, b *results.Info) int {
+	has := make(map[string]bool, len(a.Subscriptions))
+	for _, s := range a.Subscriptions {
+		has[s.ID] = s.Rows > 0
+	}
+	n := 0
+	for _, s := range b.Subscriptions {
+		if s.Rows > 0 && has[s.ID] {
+			n++
+		}
+	}
+	return n
+}
+
+// weekBefore finds in a list, newest first, the scan to compare with another for
+// what changed since last week: the newest that is a week older, or else the
+// oldest that is a day older, with a note that says so. It is empty if there is none.
+func weekBefore(list []results.Info, id string) (found, note string) {
+	at := slices.IndexFunc(list, func(i results.Info) bool { return i.ScanID == id })
+	if at < 0 {
+		return "", ""
+	}
+	for i := at + 1; i < len(list); i++ {
+		age := list[at].CreatedAt.Sub(list[i].CreatedAt)
+		if !list[i].State.Ended() || age < 24*time.Hour || shared(&list[i], &list[at]) == 0 {
+			continue
+		}
+		found, note = list[i].ScanID, ""
+		if age >= aWeek {
+			return found, ""
+		}
+		note = "No scan with these subscriptions is a week older. This is the oldest that is kept: of " + list[i].CreatedAt.UTC().Format("2 Jan 2006, 15:04 UTC") + "."
+	}
+	return found, note
+}
+
+// previousOf returns the scan before another one, with which to compare it: the
+// newest older one of a person that shares a subscription with it and whose
+// results are kept; false if there is none, or it cannot be found out.
+func (c *comparisons) previousOf(ctx context.Context, person access.PersonID, id string) (string, bool) {
+	list, err := c.archive.List(ctx, person, results.MaxSets)
+	if err != nil {
+		c.log.WarnContext(ctx, "the kept results cannot be listed", "err", err)
+	}
+	return previous(list, id)
+}
+
+// previous is previousOf in a list, newest first.
+func previous(list []results.Info, id string) (string, bool) {
+	at := slices.IndexFunc(list, func(i results.Info) bool { return i.ScanID == id })
+	for i := at + 1; at >= 0 && i < len(list); i++ {
+		if list[i].State.Ended() && shared(&list[i], &list[at]) > 0 {
+			return list[i].ScanID, true
+		}
+	}
+	return "", false
+}
+
+// namesLimit is how long a page of kept results waits for the names of
+// subscriptions, which AzTS and Azure have: it is whole without them.
+const namesLimit = 1500 * time.Millisecond
+
+// known returns the names of a person's subscriptions: those last heard of,
+// however old, since names hardly change.
+func (s *subscriptions) known(ctx context.Context, live *session.Session) map[string]string {
+	s.mu.Lock()
+	e, ok := s.lists[live.ID]
+	s.mu.Unlock()
+	if ok {
+		return e.names()
+	}
+	ctx, cancel := context.WithTimeout(ctx, namesLimit)
+	defer cancel()
+	return s.of(ctx, live).names()
+}
