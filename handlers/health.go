@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/entra"
 )
 
@@ -28,6 +29,9 @@ func (h *health) ready(w http.ResponseWriter, r *http.Request) error {
 	status := http.StatusOK
 	if err := h.database.Ping(ctx); err != nil {
 		answer["database"] = "does not answer"
+		if apperr.HasCode(err, "storage_full") {
+			answer["database"] = "is full"
+		}
 		status = http.StatusServiceUnavailable
 	}
 	if err := h.provider.Ready(ctx); err != nil {

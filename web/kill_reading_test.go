@@ -17,7 +17,10 @@ import (
 func (k *killable) readIn() (reading, state string, rows int) {
 	k.t.Helper()
 	driver, source := "pgx", k.db
-	if path, sqlite := strings.CutPrefix(k.db, "sqlite:"); sqlite {
+	if k.copied != nil {
+		source = k.copied()
+	}
+	if path, sqlite := strings.CutPrefix(source, "sqlite:"); sqlite {
 		driver, source = "sqlite", (&url.URL{Scheme: "file", Path: path, RawQuery: "mode=ro&_pragma=busy_timeout(5000)"}).String()
 	}
 	db, err := sql.Open(driver, source)

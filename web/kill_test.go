@@ -26,6 +26,9 @@ import (
 // asProgram makes the test binary be the portal, for tests that have to kill it.
 const asProgram = "PORTAL_TEST_AS_PROGRAM"
 
+// beforeProgram is what such a portal does first.
+var beforeProgram = func() {}
+
 func TestMain(m *testing.M) {
 	if isOpener(os.Args[1:]) {
 		main() // as the portal starts itself
@@ -37,6 +40,7 @@ func TestMain(m *testing.M) {
 			_, _ = io.Copy(io.Discard, os.Stdin)
 			os.Exit(1)
 		}()
+		beforeProgram()
 		main()
 		return
 	}
@@ -59,6 +63,8 @@ type killable struct {
 	db      string     // its URL
 	portal  *portalRun // for browsers: its address
 	process *exec.Cmd
+	prepare func(*exec.Cmd) // before it is started; may be nil
+	copied  func() string   // the URL of a copy of the database, where the test cannot open it itself; else nil
 }
 
 // freeAddress returns an address for a portal that has to keep it over restarts.
@@ -131,6 +137,9 @@ func (k *killable) start() {
 	k.process.Env, k.process.Stdout, k.process.Stderr = k.env, out, k.portal.log
 	if _, err := k.process.StdinPipe(); err != nil { // Wait closes it
 		k.t.Fatal(err)
+	}
+	if k.prepare != nil {
+		k.prepare(k.process)
 	}
 	if err := k.process.Start(); err != nil {
 		k.t.Fatal(err)

@@ -23,6 +23,7 @@ import (
 const migrationLock = "schema"
 
 type postgresDB struct {
+	room
 	pool *pgxpool.Pool
 	// locks has connections for nothing but advisory locks. Were they of the
 	// other pool, as many holders as it has connections would wait for ever for
@@ -53,7 +54,8 @@ func openPostgres(ctx context.Context, url string, log *slog.Logger) (*postgresD
 }
 
 func (db *postgresDB) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	return tagRows(db.pool.Exec(ctx, query, args...))
+	n, err := tagRows(db.pool.Exec(ctx, query, args...))
+	return n, db.wrote(err)
 }
 
 func (db *postgresDB) query(ctx context.Context, query string, args ...any) (rows, error) {
@@ -65,7 +67,7 @@ func (db *postgresDB) queryRow(ctx context.Context, query string, args ...any) r
 }
 
 func (db *postgresDB) inTx(ctx context.Context, do func(tx) error) error {
-	return pgx.BeginFunc(ctx, db.pool, func(t pgx.Tx) error { return do(&postgresTx{Tx: t, db: db}) })
+	return db.wrote(pgx.BeginFunc(ctx, db.pool, func(t pgx.Tx) error { return do(&postgresTx{Tx: t, db: db}) }))
 }
 
 // lock excludes all other holders of the name on every replica until unlock is
@@ -92,7 +94,12 @@ func (db *postgresDB) lock(ctx context.Context, name string) (func(), error) {
 	}, nil
 }
 
-func (db *postgresDB) ping(ctx context.Context) error { return db.pool.Ping(ctx) }
+func (db *postgresDB) ping(ctx context.Context) error {
+	if err := db.pool.Ping(ctx); err != nil {
+		return err
+	}
+	return db.find(ctx, db, 1<<10) // what an index takes
+}
 
 // scrub does nothing: vacuuming is the server's to do, and its log its operator's.
 func (db *postgresDB) scrub(context.Context) error { return nil }

@@ -29,6 +29,7 @@ import (
 // at a time and waiting in Go is cheaper and fairer than SQLITE_BUSY, and a few
 // that only read.
 type sqliteDB struct {
+	room
 	write, read *sql.DB
 	writeStmts  statements
 	readStmts   statements
@@ -107,7 +108,8 @@ func (db *sqliteDB) exec(ctx context.Context, query string, args ...any) (int64,
 	if err != nil {
 		return 0, err
 	}
-	return affected(stmt.ExecContext(ctx, args...))
+	n, err := affected(stmt.ExecContext(ctx, args...))
+	return n, db.wrote(err)
 }
 
 func (db *sqliteDB) query(ctx context.Context, query string, args ...any) (rows, error) {
@@ -147,9 +149,10 @@ func (db *sqliteDB) inTx(ctx context.Context, do func(tx) error) error {
 	}
 	our := &sqliteTx{Tx: t, db: db}
 	if err := do(our); err != nil {
-		return errors.Join(err, t.Rollback())
+		// Where room was what it lacked, SQLite has rolled back by itself.
+		return db.wrote(errors.Join(err, t.Rollback()))
 	}
-	if err := t.Commit(); err != nil {
+	if err := db.wrote(t.Commit()); err != nil {
 		return err
 	}
 	// Not before: the one connection that writes was taken.
@@ -191,7 +194,10 @@ func (db *sqliteDB) scrub(ctx context.Context) error {
 
 func (db *sqliteDB) ping(ctx context.Context) error {
 	var one int
-	return db.queryRow(ctx, "SELECT 1 FROM (SELECT count(*) FROM used_values WHERE digest = x'')").Scan(&one)
+	if err := db.queryRow(ctx, "SELECT 1 FROM (SELECT count(*) FROM used_values WHERE digest = x'')").Scan(&one); err != nil {
+		return err
+	}
+	return db.find(ctx, db, 64<<10) // beyond what the write-ahead log has left by chance
 }
 
 func (db *sqliteDB) close() error {

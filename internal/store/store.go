@@ -106,7 +106,8 @@ func Open(ctx context.Context, url string, now func() time.Time, log *slog.Logge
 // Close closes the database. Stop the jobs first.
 func (db *DB) Close() error { return db.close() }
 
-// Ping reports whether the database answers.
+// Ping reports whether the database answers and, after a write has found no
+// room, whether there is room again: else the error's code is storage_full.
 func (db *DB) Ping(ctx context.Context) error { return db.ping(ctx) }
 
 // storable reports whether a text can stand in both databases: PostgreSQL
