@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"fmt"
+	"testing"
 
 	"azts.internal/portal/session"
 )
@@ -24,3 +26,12 @@ func CreateSessions(db *DB, records []session.Record) error {
 
 // ForgetSessions makes a SQLite database remember no session rows from now on.
 func ForgetSessions(db *DB) { db.remembered = nil }
+
+// LimitPages limits a SQLite database to a number of pages, or to those it has if
+// these are more.
+func LimitPages(t testing.TB, db *DB, pages int) {
+	t.Helper()
+	if _, err := db.backend.(*sqliteDB).write.Exec(fmt.Sprintf("PRAGMA max_page_count = %d", pages)); err != nil {
+		t.Fatal(err)
+	}
+}
