@@ -160,6 +160,9 @@ func (f *frame) message(r *http.Request, err error, e *apperr.Error, status int)
 	case r.URL.Path == callbackPath:
 		// A bookmark, or a page from the history.
 		page.Primary = &templates.Action{Label: "Start again", URL: templates.LoginURL(templates.HomeURL)}
+	case e.Code == "scan_not_found":
+		page.Primary = &templates.Action{Label: "New scan", URL: templates.NewScanURL}
+		page.Secondary = &templates.Action{Label: "My scans", URL: templates.ScansURL}
 	case e.Retry && r.Method == http.MethodGet:
 		page.Primary = &templates.Action{Label: "Try again", URL: again(r)}
 	default:

@@ -144,7 +144,7 @@ func TestFormsAreKnown(t *testing.T) {
 	posts = append(posts, FlowRunsURL("code"), AppTokensURL, AppRevealURL, AppForgetURL, AppIdentityURL, InspectURL)
 	searches := []string{AccessURL + "#roles", AdminURL, AdminRequestsURL} // forms that only look something up
 	searches = append(searches, TrendURL, CompareChoiceURL("01jd6w3qv8x5k2m9"))
-	searches = append(searches, ScansURL)
+	searches = append(searches, ScansURL, ScanFindingsURL(sampleScanID, ""))
 	eachSample(t, func(t *testing.T, name string, d *goquery.Document) {
 		d.Find("form").Each(func(_ int, s *goquery.Selection) {
 			method, action := s.AttrOr("method", ""), s.AttrOr("action", "")

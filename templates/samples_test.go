@@ -282,6 +282,7 @@ func samples() map[string]templ.Component {
 	maps.Copy(all, adminSamples())
 	maps.Copy(all, startSamples())
 	maps.Copy(all, followSamples())
+	maps.Copy(all, findingsSamples())
 	maps.Copy(all, compareSamples())
 	maps.Copy(all, flowSamples())
 	return all

@@ -185,11 +185,13 @@ func (v *ResultList) count() string {
 
 // text is the numbers of a bar.
 func (b *Bar) text() string {
-	s := number(b.Rows)
-	if b.Failed > 0 {
-		s += ", " + number(b.Failed) + " failed"
+	switch b.Failed {
+	case 0:
+		return number(b.Rows)
+	case b.Rows:
+		return number(b.Rows) + " failed"
 	}
-	return s
+	return number(b.Failed) + " of " + number(b.Rows) + " failed"
 }
 
 // width returns how many hundredths of the longest bar n rows take; a few rows

@@ -192,8 +192,10 @@ type AzTS interface {
 	Results(ctx context.Context, source azts.TokenSource, subscriptionID string, q azts.ResultQuery, skipToken string) (azts.ResultPage, error)
 }
 
-var errNoScan = apperr.New(apperr.NotFound, "scan_not_found", "There is no such scan.").
-	WithNext(apperr.MenderPerson, "Look in the list of your scans.")
+// errNoScan is the same for a scan that never was and for somebody else's: nobody
+// learns which it is.
+var errNoScan = apperr.New(apperr.NotFound, "scan_not_found", "There is no scan of yours at this address.").
+	WithNext(apperr.MenderPerson, "A scan and its results belong to the person who asked for it. If somebody sent you this address, scan the same subscriptions yourself; you see what your own roles let you see.")
 
 // needsOwner reports whether only the owner can help, by signing in.
 func needsOwner(err error) bool {
