@@ -8,6 +8,7 @@ import (
 
 	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/internal/scan"
 	"azts.internal/portal/session"
 	"azts.internal/portal/templates"
 )
@@ -18,6 +19,7 @@ const maxClaims = 128
 // account is the area of who am I.
 type account struct {
 	*frame
+	scans  *scan.Service // nil where AzTS is not configured
 	mu     sync.Mutex
 	claims map[session.ID]templates.ClaimRows // of the ID token, which a session never changes
 }
@@ -48,6 +50,12 @@ func (a *account) show(w http.ResponseWriter, r *http.Request, live *session.Ses
 		Roles: a.rolesInWords(live.User), Methods: entra.DescribeMethods(live.User.AMR), SignedInAt: live.SignedInAt,
 		IdleEnds: live.EndsAt, SessionEnds: live.ExpiresAt, Device: live.Device,
 		Claims: a.claimsOf(live),
+	}
+	if a.scans != nil {
+		var err error
+		if page.PermissionSince, err = a.scans.PermissionKept(r.Context(), live.User.ID); err != nil {
+			return err
+		}
 	}
 	return a.render(w, r, http.StatusOK, templates.Account(page))
 }

@@ -25,6 +25,9 @@ const (
 
 	purposeSignIn = "sign-in"
 	purposeToken  = "token"
+	// purposeSchedule brings a permission that outlives the session, for scans that
+	// are repeated; the flow's reason names the schedule.
+	purposeSchedule = "schedule"
 
 	// mfaClaims asks for a second factor (OpenID Connect Core §5.5.1.1).
 	mfaClaims = `{"id_token":{"amr":{"essential":true,"values":["mfa"]}}}`
@@ -52,6 +55,8 @@ type auth struct {
 	broker   *entra.Broker
 	signIn   SignIn
 	scans    *scan.Service // nil where AzTS is not configured
+	// delegations keep the permissions for schedules; nil where scans is.
+	delegations *entra.Delegations
 }
 
 // login is GET /auth/login?return_to=&prompt=&login_hint=&domain_hint=.
@@ -129,7 +134,8 @@ func (a *auth) callback(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return a.refuse(session.Flow{}, err)
 	}
-	if flow.Purpose != purposeSignIn && flow.Purpose != purposeToken {
+	ofPerson := flow.Purpose == purposeToken || flow.Purpose == purposeSchedule && a.delegations != nil
+	if flow.Purpose != purposeSignIn && !ofPerson {
 		return a.refuse(flow, errOtherPurpose.Becausef("a flow for %q came back to the sign-in address", flow.Purpose))
 	}
 	if answer.Error.OAuthError != "" {
@@ -140,7 +146,7 @@ func (a *auth) callback(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return a.refuse(flow, err)
 	}
-	if flow.Purpose == purposeToken {
+	if ofPerson {
 		if err := a.samePerson(r.Context(), flow, identity); err != nil {
 			return a.refuse(flow, err)
 		}
@@ -148,8 +154,11 @@ func (a *auth) callback(w http.ResponseWriter, r *http.Request) error {
 	if a.signIn.RequireMFA && !slices.Contains(identity.User.AMR, "mfa") {
 		return a.stepUp(w, r, flow, identity)
 	}
-	if flow.Purpose == purposeToken {
+	switch flow.Purpose {
+	case purposeToken:
 		return a.keep(w, r, flow, identity)
+	case purposeSchedule:
+		return a.keepPermission(w, r, flow, identity)
 	}
 	return a.begin(w, r, flow, identity)
 }
@@ -158,7 +167,7 @@ var errOtherPurpose = apperr.New(apperr.Invalid, "flow_purpose", "This answer be
 	WithNext(apperr.MenderPerson, "Look whether Microsoft Graph lists the grant; begin again if not.")
 
 var errSessionChanged = apperr.New(apperr.Expired, "session_changed", "Your session ended while you were at the company sign-in.").
-	WithNext(apperr.MenderPerson, "Sign in again, then ask for the token once more.").WithRetry()
+	WithNext(apperr.MenderPerson, "Sign in again, then do the same once more.").WithRetry()
 
 // samePerson refuses an authorization that somebody else completed: their token
 // would end up in this person's session.
@@ -174,7 +183,7 @@ func (a *auth) samePerson(ctx context.Context, flow session.Flow, identity *entr
 		return errSessionChanged
 	}
 	if live.User.ID != identity.User.ID {
-		return apperr.New(apperr.Forbidden, "other_account", "Another account than yours was chosen at the company sign-in, so no token was kept.").
+		return apperr.New(apperr.Forbidden, "other_account", "Another account than yours was chosen at the company sign-in, so nothing of it was kept.").
 			WithNext(apperr.MenderPerson, "Ask again and choose the account you are signed in with, or sign out first.")
 	}
 	return nil
@@ -187,7 +196,7 @@ func (a *auth) stepUp(w http.ResponseWriter, r *http.Request, flow session.Flow,
 			WithNext(apperr.MenderHelpDesk, "Tell the help desk: either your account has no second factor yet, or the portal's registration does not report it (optional claim amr)."))
 	}
 	request := entra.Authorization{Scopes: a.signIn.Scopes, Claims: mfaClaims, LoginHint: hint(identity.User.Account)}
-	if flow.Purpose == purposeToken {
+	if flow.Purpose != purposeSignIn {
 		request.Scopes = flow.Scopes
 	}
 	if flow.Challenge != "" {

@@ -147,6 +147,10 @@ func (f *frame) message(r *http.Request, err error, e *apperr.Error, status int)
 		page.Heading = "You got no token"
 		page.Title = page.Heading
 		page.Primary = &templates.Action{Label: "Back to your tokens", URL: signIn.returnTo}
+	case errors.As(err, &signIn) && signIn.purpose == purposeSchedule:
+		page.Heading = "Your scan is not repeated yet"
+		page.Title = page.Heading
+		page.Primary = &templates.Action{Label: "Back to your repeated scans", URL: signIn.returnTo}
 	case errors.As(err, &signIn):
 		page.Heading = "You are not signed in"
 		page.Title = page.Heading

@@ -46,6 +46,7 @@ var issueFlows = map[string]string{
 	entra.FlowSignIn:            "with your sign-in",
 	entra.FlowAuthorizationCode: "at the company sign-in",
 	entra.FlowRefreshToken:      "silently, with the refresh token",
+	entra.FlowSchedule:          "while you were away, for repeated scans",
 	entra.FlowHeld:              "held already, asked for once more",
 	entra.FlowClientCredentials: "by an application's own credential",
 	entra.FlowManagedIdentity:   "by the portal's managed identity",

@@ -146,7 +146,10 @@ type AccountPage struct {
 	IdleEnds         time.Time // when nothing happens until then
 	SessionEnds      time.Time // in any case
 	Device           string
-	Claims           ClaimRows // of the ID token
+	// PermissionSince is since when a permission is kept beyond the sessions, for
+	// repeated scans; zero: none is.
+	PermissionSince time.Time
+	Claims          ClaimRows // of the ID token
 }
 
 // SessionsPage lists the sessions of the person.

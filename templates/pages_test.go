@@ -142,6 +142,8 @@ func TestFormsAreKnown(t *testing.T) {
 	}
 	posts = append(posts, ScanContinueURL(sampleScanID), ScanAgainURL(sampleScanID))
 	posts = append(posts, FlowRunsURL("code"), AppTokensURL, AppRevealURL, AppForgetURL, AppIdentityURL, InspectURL)
+	posts = append(posts, SchedulesURL, SchedulePauseURL, ScheduleResumeURL, ScheduleEndURL, ScheduleRemoveURL, ScheduleDismissURL, ScheduleConfirmURL, ScheduleRenewURL,
+		ScheduleWithdrawURL)
 	searches := []string{AccessURL + "#roles", AdminURL, AdminRequestsURL} // forms that only look something up
 	searches = append(searches, TrendURL, CompareChoiceURL("01jd6w3qv8x5k2m9"))
 	searches = append(searches, ScansURL, ScanFindingsURL(sampleScanID, ""))

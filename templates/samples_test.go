@@ -280,6 +280,7 @@ func samples() map[string]templ.Component {
 	maps.Copy(all, accessSamples())
 	maps.Copy(all, appTokenSamples())
 	maps.Copy(all, adminSamples())
+	maps.Copy(all, scheduleSamples())
 	maps.Copy(all, startSamples())
 	maps.Copy(all, followSamples())
 	maps.Copy(all, findingsSamples())

@@ -312,7 +312,11 @@ func (p *portal) services(parts *handlers.Parts, broker *entra.Broker, keys *sea
 		if parts.Results, err = results.New(results.Config{Records: p.db, Keys: keys, Now: p.now}); err != nil {
 			return err
 		}
+		if parts.Delegations, err = entra.NewDelegations(broker, p.db, []string{p.up.aztsScope}); err != nil {
+			return err
+		}
 		p.scans, err = scan.New(scan.Config{Records: p.db, AzTS: parts.AzTS, Tokens: ownerTokens{broker}, Log: p.log, Now: p.now, Feed: p.db.ScanFeed(),
+			Schedules: p.db, Delegations: keptTokens{parts.Delegations},
 			Results: parts.Results, Retention: time.Duration(p.config.ResultsDays) * 24 * time.Hour})
 		if err != nil {
 			return err
@@ -360,6 +364,34 @@ func (s ownerSource) Token(ctx context.Context, scope string) (string, error) {
 	var required *entra.InteractionRequired
 	if errors.As(err, &required) {
 		return "", &scan.OwnerNeeded{Claims: required.Claims, Cause: err}
+	}
+	return token, err
+}
+
+// keptTokens gives the follower of repeated scans the tokens of who agreed to it.
+type keptTokens struct{ *entra.Delegations }
+
+// Kept implements scan.Delegations.
+func (t keptTokens) Kept(ctx context.Context, owner access.PersonID) (time.Time, error) {
+	at, err := t.Delegations.Kept(ctx, owner)
+	if errors.Is(err, entra.ErrNoDelegation) {
+		return time.Time{}, nil
+	}
+	return at, err
+}
+
+// AzTSToken implements scan.Delegations.
+func (t keptTokens) AzTSToken(_ context.Context, owner access.PersonID) (azts.TokenSource, error) {
+	return keptSource{ownerSource{t.SourceOf(owner)}}, nil
+}
+
+// keptSource says in the follower's terms that there will be no more tokens.
+type keptSource struct{ ownerSource }
+
+func (s keptSource) Token(ctx context.Context, scope string) (string, error) {
+	token, err := s.ownerSource.Token(ctx, scope)
+	if errors.Is(err, entra.ErrNoDelegation) || errors.Is(err, entra.ErrDelegationRefused) {
+		return "", fmt.Errorf("%w: %w", scan.ErrDelegationRefused, err)
 	}
 	return token, err
 }
