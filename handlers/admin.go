@@ -71,7 +71,7 @@ func (a *admin) source(live *session.Session) graph.TokenSource {
 
 // frameOf fills what the admin's pages share.
 func (a *admin) frameOf(w http.ResponseWriter, r *http.Request, live *session.Session, title string) templates.AdminFrame {
-	v := templates.AdminFrame{Page: a.page(r, title, templates.AdminURL)}
+	v := templates.AdminFrame{Page: a.page(r, title, templates.AdminURL), HasScans: a.features.AzTS}
 	v.Flash = a.flash(w, r)
 	waiting, err := a.service.CountPending(r.Context(), live.User.ID)
 	if err != nil {

@@ -12,10 +12,11 @@ type AdminFrame struct {
 	// Problem stands in place of the content, Warnings above it.
 	Problem  *Problem
 	Warnings []Problem
+	HasScans bool // there is an AzTS to scan with
 }
 
 // adminTabs are the admin's pages.
-var adminTabs = []struct{ label, url string }{{"Consent", AdminURL}, {"Requests", AdminRequestsURL}, {"Permissions", AdminPermissionsURL}, {"Credentials", AdminCredentialsURL}}
+var adminTabs = []struct{ label, url string }{{"Consent", AdminURL}, {"Requests", AdminRequestsURL}, {"Permissions", AdminPermissionsURL}, {"Credentials", AdminCredentialsURL}, {"Scans", AdminScansURL}}
 
 // Choice is one value of a filter.
 type Choice struct{ Value, Label string }

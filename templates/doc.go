@@ -23,7 +23,9 @@
 //	Request    RequestPage    GET /admin/requests/{id}
 //	Permissions PermissionsPage GET /admin/permissions
 //	Credentials CredentialsPage GET /admin/credentials
+//	AdminScans AdminScansPage GET /admin/scans
 //	Scans      ScansPage      GET /scans
+//	NewScan    NewScanPage    GET /scans/new, and the answers to its form
 //	Scan       ScanPage       GET /scans/{id}
 //	Results    ResultsPage    GET /subscriptions/{id}/results
 //	Message    MessagePage    every error and outcome; needs no person
@@ -36,12 +38,13 @@
 // file, password, assertion, resource, scope, purpose), /tokens/app/identity
 // (resource), /tokens/app/reveal, /tokens/app/forget (id); /tokens/inspect (token,
 // second); /scans (idempotency_key and one
-// subscription per choice); /access/scopes (permission,
+// subscription per choice), /scans/new (q, only, page, all, list, checked,
+// subscription), /scans/{id}/again (idempotency_key, of); /access/scopes (permission,
 // other), /access/requests (permission, reason), /access/list (api), /access/refresh
 // (none), /access/give-back (grant, shown, scope); /admin/consent/refresh (return_to),
 // /admin/consent/grant (scope), …/withdraw (seen, typed, return_to), /admin/allow
 // (permission, return_to), /admin/requests/{id}/approve (for), …/decline (answer),
-// …/check (none). By GET: /scans (q, subscription), /access (q, show, subscription),
+// …/check (none). By GET: /scans (state, subscription), /access (q, show, subscription),
 // /admin/consent (q, kind, for, risk, client, api, sort, order), /admin/requests (q,
 // page, decided).
 //

@@ -11,7 +11,7 @@ const (
 	OnlyNotToday = "not-today" // not scanned since midnight UTC
 )
 
-var onlyChoices = []Choice{{"", "All"}, {OnlyFailing, "With failed controls"}, {OnlyNotToday, "Not scanned today"}}
+var onlyChoices = []Choice{{"", "All subscriptions"}, {OnlyFailing, "With failed controls"}, {OnlyNotToday, "Not scanned today"}}
 
 // NewScanQuery is which subscriptions are offered; zero values are left out.
 type NewScanQuery struct {

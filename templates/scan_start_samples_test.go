@@ -49,7 +49,14 @@ func startSamples() map[string]templ.Component {
 	filtered.Rows = rows[1:]
 	which := ScansPage{Page: samplePage(ScansURL), Query: ScansQuery{Subscription: "pay"}, Which: []Action{{Label: "Payments production", URL: "/scans?subscription=1"}, {Label: "Payments test", URL: "/scans?subscription=2"}}}
 
+	numbers := AdminScansPage{AdminFrame: sampleAdmin(AdminScansURL), Running: 12, Waiting: 3, Stalled: 1, People: 214, Schedules: 31}
+	numbers.HasScans = true
+	for i := range 14 {
+		numbers.Days = append(numbers.Days, AdminScanDay{Day: sampleNow.AddDate(0, 0, -i), Total: 1200 - i*80, Completed: 1150 - i*80, Refused: 40, Failed: 9 - i/2, Stalled: 1, Open: i / 2})
+	}
+
 	return map[string]templ.Component{
+		"admin-scans":        AdminScans(numbers),
 		"new-scan":           NewScan(choice),
 		"new-scan-found":     NewScan(found),
 		"new-scan-checked":   NewScan(checked),
