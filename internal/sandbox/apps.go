@@ -196,7 +196,7 @@ func seedApplications(options Options) []*application {
 				adminName: "Access Azure Key Vault", adminDescription: "Lets the application use Key Vault as the signed-in person.",
 				userName: "Access Azure Key Vault as you", userDescription: "Lets the application use Key Vault with your rights."}}},
 		inventory(),
-	}, sampleClients(options)...)
+	}, sampleClients()...)
 }
 
 // graphRoles returns the application permissions of Graph for what an

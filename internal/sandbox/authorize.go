@@ -321,6 +321,9 @@ func (t *tenant) checkScopes(request *authorizeRequest, query url.Values) *proto
 	if request.version == 1 {
 		// v1 reads openid only; the rest is the static list of the resource.
 		request.asked.openID = []string{"openid", "profile", "offline_access"}
+		if request.token {
+			request.asked.openID = []string{"openid", "profile"} // no refresh token can follow
+		}
 		if resource := query.Get("resource"); resource != "" {
 			var one target
 			if one, failed = t.resourceTarget(resource); failed != nil {

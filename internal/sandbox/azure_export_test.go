@@ -1,6 +1,9 @@
 package sandbox
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
 
 // TokenFor mints an access token of the portal for a person, by the tenant's
 // own signer.
@@ -30,4 +33,9 @@ func (s *Sandbox) resourceOf(audience string) *application {
 		return s.tenant.app(ARMAppID)
 	}
 	return s.tenant.app(AzTSAppID)
+}
+
+// Handle adds a handler of a test's own.
+func (s *Sandbox) Handle(pattern string, handler http.HandlerFunc) {
+	s.mux.HandleFunc(pattern, handler)
 }

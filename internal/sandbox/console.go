@@ -32,12 +32,15 @@ func (t *tenant) serveConsole(w http.ResponseWriter, _ *http.Request) {
 	shown := struct {
 		TenantID, Portal, Key string
 		Secret, Expired       string // of scan-bot
+		APISecret             string // of the AzTS API
+		Device, Password      string
 		On                    int
 		Areas                 []consoleArea
 		People                []Person
 		Apps                  []consoleApp
 		Sessions              []consoleSession
 	}{TenantID: TenantID, Portal: t.s.options.PortalURL + "/", Key: t.keys.signing().kid,
+		APISecret: AzTSClientSecret, Device: DevicePath, Password: SamplePassword,
 		Secret: ScriptClientSecret, Expired: ScriptExpiredSecret, People: t.s.People(), Sessions: t.liveSessions()}
 	for _, fault := range t.s.faults.List() {
 		if fault.On {

@@ -2,9 +2,11 @@ package sandbox
 
 // Applications that are there to show one flow each, or to fail at it.
 const (
-	// LegacyClientID may get tokens through the browser (implicit flow). Nobody
-	// answers at its redirect URI, [Settings.LegacyRedirect].
+	// LegacyClientID may get tokens through the browser (implicit flow). At
+	// LegacyRedirect nobody can answer (RFC 2606 §3): whoever tries the flow reads
+	// the answer out of the redirect.
 	LegacyClientID = "39af37bc-7cd6-4be1-8a3e-f5c6827d04ab"
+	LegacyRedirect = "https://dashboard.contoso.example/signed-in"
 	// CertificateClientID is a daemon with a certificate and no secret; its
 	// certificate is the one of /sandbox/certificate.pem.
 	CertificateClientID = "4ab048cd-8de7-4cf2-9b4f-06d7938e15bc"
@@ -13,13 +15,11 @@ const (
 	AzTSClientSecret = "sandbox-azts-secret"
 )
 
-func legacyRedirect(origin string) string { return origin + "/expenses/legacy" }
-
 // sampleClients returns the registrations of those applications.
-func sampleClients(options Options) []*application {
+func sampleClients() []*application {
 	return []*application{
 		{appID: LegacyClientID, objectID: "5bc159de-9ef8-4d03-8c50-17e8a49f26cd", name: "Legacy dashboard", publisher: "Contoso",
-			redirectURIs:   []string{legacyRedirect(options.Origin)},
+			redirectURIs:   []string{LegacyRedirect},
 			idTokenAllowed: true, accessTokenAllowed: true,
 			required: []requiredAccess{{resource: AzTSAppID, scopes: []string{"user_impersonation"}},
 				{resource: GraphAppID, scopes: []string{"openid", "profile"}}}},

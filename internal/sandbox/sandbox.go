@@ -127,7 +127,7 @@ func (s *Sandbox) Settings() Settings {
 		AzTSClientID: AzTSAppID, AzTSClientSecret: AzTSClientSecret,
 		ScriptClientID: ScriptClientID, ScriptClientSecret: ScriptClientSecret,
 		CertificateClientID: CertificateClientID,
-		LegacyClientID:      LegacyClientID, LegacyRedirect: legacyRedirect(s.options.Origin),
+		LegacyClientID:      LegacyClientID, LegacyRedirect: LegacyRedirect,
 		PublicClientID: AzureCLIAppID, PeoplePassword: SamplePassword,
 	}
 }
