@@ -50,6 +50,7 @@ var directions = map[string]rule{
 	"internal/scan/scantest":   {only: []string{"internal/access", "internal/scan"}},
 	"internal/seal":            {only: []string{}},
 	"internal/store":           {only: []string{"internal/access", "internal/apperr", "internal/consent", "internal/entra", "internal/results", "internal/scan", "session"}},
+	"internal/trace":           {only: []string{}},
 	"internal/store/storetest": {only: []string{"internal/access", "internal/consent", "internal/entra", "internal/results", "session"}},
 }
 
