@@ -51,7 +51,9 @@ type Parts struct {
 	Consent  *consent.Service
 	Scans    *scan.Service
 	Results  *results.Archive // of scans
-	ClientID string
+	// Delegations keep the permissions for scans that are repeated; there with Scans.
+	Delegations *entra.Delegations
+	ClientID    string
 	// Catalogue is the APIs that people may ask tokens and permissions of, AzTS first.
 	Catalogue entra.Catalogue
 	// Resources are App ID URIs of APIs in the catalogue that the configuration added.
@@ -83,19 +85,19 @@ type Parts struct {
 // New returns the portal's routes. It refuses missing parts.
 func New(p Parts) (http.Handler, error) {
 	if p.Sessions == nil || p.Provider == nil || p.Broker == nil || p.Database == nil || p.Now == nil || p.Log == nil ||
-		p.BaseURL == "" || p.Closing == nil || p.Going == nil || p.OpenCertificate == nil || (p.AzTS == nil) != (p.Scans == nil) || (p.Scans == nil) != (p.Results == nil) || (p.Graph == nil) != (p.Consent == nil) {
+		p.BaseURL == "" || p.Closing == nil || p.Going == nil || p.OpenCertificate == nil || (p.AzTS == nil) != (p.Scans == nil) || (p.Scans == nil) != (p.Results == nil) || (p.Scans == nil) != (p.Delegations == nil) || (p.Graph == nil) != (p.Consent == nil) {
 		return nil, errors.New("handlers: a part is missing")
 	}
 	f := &frame{sessions: p.Sessions, provider: p.Provider, rules: p.Rules, environment: p.Environment, notice: p.Notice,
 		version: p.Version, features: Features{AzTS: p.AzTS != nil, Graph: p.Graph != nil},
 		overTLS: strings.HasPrefix(p.BaseURL, "https://"), now: p.Now, log: p.Log}
-	auth := &auth{frame: f, provider: p.Provider, broker: p.Broker, signIn: p.SignIn, scans: p.Scans}
+	auth := &auth{frame: f, provider: p.Provider, broker: p.Broker, signIn: p.SignIn, scans: p.Scans, delegations: p.Delegations}
 	if p.Graph != nil {
 		f.groups = &groupAdmins{frame: f, graph: p.Graph, broker: p.Broker}
 	}
 	out := &signOut{frame: f, provider: p.Provider, baseURL: p.BaseURL,
 		misses: newLimiter(600, time.Minute, p.Now), warnings: newLimiter(1, time.Minute, p.Now)}
-	me := &account{frame: f}
+	me := &account{frame: f, scans: p.Scans}
 	first := &home{frame: f, provider: p.Provider, people: p.People, scans: p.Scans}
 	live := &events{frame: f, scans: p.Scans, slots: make(chan struct{}, maxStreams), streams: make(map[session.ID]int), closing: p.Closing, going: p.Going}
 	machine := &health{database: p.Database, provider: p.Provider}
@@ -187,10 +189,22 @@ func New(p Parts) (http.Handler, error) {
 		person("GET /scans/{id}/compare", changes.choose)
 		person("GET /scans/{id}/compare/{other}", changes.show)
 		person("GET /scans/{id}/compare/{other}/changes.csv", noHead(changes.export))
-		person("GET /scans/{id}/results/{number}", found.show)
-		person("GET /scans/{id}/results.csv", noHead(found.exportCSV))
-		person("GET /scans/{id}/results.jsonl", noHead(found.exportJSON))
 		person("POST /scans/{id}/continue", scan.goOn)
+		repeated := &schedules{frame: f, service: p.Scans, subscriptions: mine, auth: auth, delegations: p.Delegations}
+		person("GET /scans/schedules", repeated.list)
+		person("POST /scans/schedules", repeated.add)
+		person("GET /scans/schedules/new", repeated.create)
+		person("GET /scans/schedules/runs", repeated.runs)
+		person("GET /scans/schedules/end", repeated.askEnd)
+		person("POST /scans/schedules/end", repeated.end())
+		person("GET /scans/schedules/withdraw", repeated.askWithdraw)
+		person("POST /scans/schedules/withdraw", repeated.withdraw)
+		person("POST /scans/schedules/pause", repeated.pause())
+		person("POST /scans/schedules/resume", repeated.resume())
+		person("POST /scans/schedules/remove", repeated.remove())
+		person("POST /scans/schedules/dismiss", repeated.dismiss())
+		person("POST /scans/schedules/confirm", repeated.confirm)
+		person("POST /scans/schedules/renew", repeated.renew)
 		person("GET /subscriptions/{id}/results", result.show)
 		person("GET /subscriptions/{id}/results.csv", noHead(result.export))
 	}
