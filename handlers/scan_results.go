@@ -51,6 +51,13 @@ func (s *findings) view(ctx context.Context, r *http.Request, live *session.Sess
 	}
 	v := &templates.ScanFindings{ScanID: string(one.ID), Live: state.State != scan.ReadEnded}
 	set, err := s.open(ctx, live, string(one.ID))
+	if apperr.HasCode(err, "results_unreadable") {
+		p := s.problem(ctx, err, "The results of this scan cannot be shown", live)
+		_, completed, _ := one.Counts()
+		p.Primary = againOf(one, completed)
+		v.Gone = &p
+		return v, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -363,7 +370,7 @@ func beginning(text string, most int) string {
 	for i := range text {
 		if n == most {
 			cut := text[:i]
-			if blank := strings.LastIndexByte(cut, ' '); blank > i-40 {
+			if blank := strings.LastIndexByte(cut, ' '); blank > max(0, i-40) {
 				cut = cut[:blank]
 			}
 			return strings.TrimSpace(cut) + "…"

@@ -1,6 +1,10 @@
 package templates
 
-import "github.com/a-h/templ"
+import (
+	"strings"
+
+	"github.com/a-h/templ"
+)
 
 // Icons are lines on a grid of 16, in the colour of their text. They are for
 // the eye only: the word beside an icon carries the meaning.
@@ -68,9 +72,23 @@ func (s sign) component(shown string) templ.Component {
 	return fragment(append(b, `</span>`...))
 }
 
+// signOf returns the sign of a status in whatever letter case it came: results
+// are filtered and counted without regard to it.
+func signOf(status string) (sign, bool) {
+	if s, ok := controlSigns[status]; ok {
+		return s, true
+	}
+	for known, s := range controlSigns {
+		if strings.EqualFold(known, status) {
+			return s, true
+		}
+	}
+	return sign{}, false
+}
+
 // controlStatus shows the status of a control; an unknown one as it came.
 func controlStatus(status string) templ.Component {
-	s, ok := controlSigns[status]
+	s, ok := signOf(status)
 	if !ok {
 		s = sign{status, "s-unknown", iconAsk}
 		if status == "" {

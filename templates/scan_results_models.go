@@ -256,7 +256,7 @@ func Count(n int, noun string) string { return plural(n, noun) }
 
 // StatusWord returns the word for a status of controls; an unknown one as it came.
 func StatusWord(status string) string {
-	if s, known := controlSigns[status]; known {
+	if s, known := signOf(status); known {
 		return s.word
 	}
 	if status == "" {
