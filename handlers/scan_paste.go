@@ -48,13 +48,16 @@ func entriesOf(text string, limit int) (entries []pastedEntry) {
 // idIn returns the subscription id that an entry is, or that is within it as in
 // the id of a resource or the address of a page in the Azure portal; "" for none.
 func idIn(written string) string {
-	const before = "subscriptions/"
 	candidate := written
-	if i := strings.Index(strings.ToLower(written), before); i >= 0 && i+len(before) <= len(written) {
-		candidate, _, _ = strings.Cut(written[i+len(before):], "/")
-		if end := strings.IndexAny(candidate, "?#&"); end >= 0 {
-			candidate = candidate[:end]
+	segments := strings.Split(written, "/")
+	for i, segment := range segments[:len(segments)-1] {
+		if strings.EqualFold(segment, "subscriptions") {
+			candidate = segments[i+1]
+			break
 		}
+	}
+	if end := strings.IndexAny(candidate, "?#&"); end >= 0 {
+		candidate = candidate[:end]
 	}
 	id, err := azts.ParseSubscriptionID(candidate)
 	if err != nil {
