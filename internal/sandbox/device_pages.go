@@ -29,7 +29,7 @@ func (t *tenant) showDevicePage(w http.ResponseWriter, status int, failed *proto
 	shown := struct {
 		Action, Problem string
 		Code, Length    int
-	}{Action: DevicePath, Length: userCodeLength}
+	}{Action: DevicePath, Length: userCodeLength + 5}
 	if failed != nil {
 		shown.Problem, shown.Code = failed.text, failed.code
 	}

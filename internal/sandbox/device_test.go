@@ -131,6 +131,24 @@ func TestADeviceIsDeclinedAtEveryPage(t *testing.T) {
 	}
 }
 
+func TestADeviceSignInThatTheTenantStopsEndsOnAPage(t *testing.T) {
+	w := newTenantWorld(t)
+	b := w.browser()
+	stopped := func(page *place, number string) {
+		t.Helper()
+		if page.answer != nil || page.status != 400 || !strings.Contains(page.text(), "AADSTS"+number) {
+			t.Errorf("%d at %s: %v", page.status, page.at, page.answer)
+		}
+	}
+	d := w.device()
+	w.Faults().Set("authorize.page_error", "53003", 1) // a policy blocks the flow
+	stopped(b.enter(d.userCode), "53003")
+	stopped(b.press(b.enter(d.userCode), "account", sandbox.FelixID), "50020")
+	d.poll().refused(t, 400, "authorization_pending", 70016) // the device learns nothing
+	unlisted := w.device("client_id", sandbox.AzPowerShellAppID, "scope", sandbox.InventoryAppIDURI+"/.default")
+	stopped(b.press(b.enter(unlisted.userCode), "account", sandbox.DanaID), "650057")
+}
+
 func TestDeviceCodesEnd(t *testing.T) {
 	w := newTenantWorld(t)
 	d, b := w.device(), w.browser()

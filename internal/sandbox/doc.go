@@ -10,7 +10,10 @@
 //
 // The invariants its users rely on:
 //
-//   - it is served from a listener on loopback and never beside a real tenant;
+//   - as a tenant to sign in with it is served from a listener on loopback and
+//     never beside a real one; without a listener, through
+//     [Sandbox.Transport], nobody outside the process reaches it;
+//   - it calls nobody;
 //   - the same options give the same people, subscriptions and results;
 //   - nothing misbehaves unless a fault is switched on, by its page or by
 //     [Sandbox.Faults];
