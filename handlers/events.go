@@ -81,9 +81,10 @@ func (e *events) enter(id session.ID) (leave func(), ok bool) {
 	}, true
 }
 
-// state is GET /session: is somebody signed in, and until when. It does not
-// count as a request of the person. That nobody is signed in is an answer, not
-// a failure: browsers show failures to whoever has their console open.
+// state is GET /session?leaving=: is somebody signed in, and until when; with
+// leaving also how many scans will wait if they sign out. It does not count as a
+// request of the person. That nobody is signed in is an answer, not a failure:
+// browsers show failures to whoever has their console open.
 func (e *events) state(w http.ResponseWriter, r *http.Request) error {
 	live, err := e.sessions.Peek(r)
 	if err != nil {
@@ -93,6 +94,10 @@ func (e *events) state(w http.ResponseWriter, r *http.Request) error {
 		SignedIn bool      `json:"signedIn"`
 		EndsAt   time.Time `json:"endsAt,omitzero"`
 		Mark     string    `json:"mark,omitempty"`
+		Waiting  int       `json:"waiting,omitempty"`
+	}
+	if live != nil && r.URL.Query().Has("leaving") {
+		answer.Waiting = e.waiting(r.Context(), e.scans, live)
 	}
 	if live != nil {
 		answer.SignedIn, answer.EndsAt, answer.Mark = true, live.EndsAt, mark(live)

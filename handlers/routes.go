@@ -95,7 +95,7 @@ func New(p Parts) (http.Handler, error) {
 	if p.Graph != nil {
 		f.groups = &groupAdmins{frame: f, graph: p.Graph, broker: p.Broker}
 	}
-	out := &signOut{frame: f, provider: p.Provider, baseURL: p.BaseURL,
+	out := &signOut{frame: f, provider: p.Provider, baseURL: p.BaseURL, scans: p.Scans,
 		misses: newLimiter(600, time.Minute, p.Now), warnings: newLimiter(1, time.Minute, p.Now)}
 	me := &account{frame: f, scans: p.Scans}
 	first := &home{frame: f, provider: p.Provider, people: p.People, scans: p.Scans}

@@ -10,6 +10,7 @@ import (
 	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/internal/scan"
 	"azts.internal/portal/session"
 	"azts.internal/portal/templates"
 )
@@ -26,6 +27,7 @@ type signOut struct {
 	*frame
 	provider *entra.Provider
 	baseURL  string
+	scans    *scan.Service // nil where AzTS is not configured
 	// misses counts the unknown sids of a network, and warnings bounds what is
 	// said of them. None is refused: whoever could use up a limit could stop the
 	// sign-outs of everyone behind the same address.
@@ -43,8 +45,16 @@ func (s *signOut) left(person access.PersonID) {
 }
 
 // logout is POST /auth/logout: the local session and its tokens go first,
-// whatever becomes of the provider's (entra.md §5.1).
+// whatever becomes of the provider's (entra.md §5.1). Where scans would have to
+// wait, the person hears of it before; with anyway they have.
 func (s *signOut) logout(w http.ResponseWriter, r *http.Request) error {
+	if r.PostFormValue("anyway") == "" { // what cannot be read says nothing either
+		if live, err := s.sessions.Peek(r); err == nil && live != nil {
+			if n := s.waiting(r.Context(), s.scans, live); n > 0 {
+				return s.warn(w, r, n)
+			}
+		}
+	}
 	live, err := s.sessions.SignOut(w, r)
 	if err != nil {
 		return err
@@ -70,6 +80,30 @@ func (s *signOut) logout(w http.ResponseWriter, r *http.Request) error {
 	}
 	redirect(w, location)
 	return nil
+}
+
+// warn asks whether to sign out although scans will wait.
+func (s *signOut) warn(w http.ResponseWriter, r *http.Request, scans int) error {
+	page := templates.LeavePage{Page: s.page(r, "Sign out?", ""), Scans: scans, StayURL: s.pageOfForm(r)}
+	page.Path = page.StayURL // a form cannot be come back to
+	return s.render(w, r, http.StatusOK, templates.Leave(page))
+}
+
+// waiting counts the scans that will wait for a person when this session ends: none
+// while they have another one, whose tokens serve as well. It asks the database
+// twice, so it is called when somebody is about to leave, and not for each page.
+func (f *frame) waiting(ctx context.Context, scans *scan.Service, live *session.Session) int {
+	if scans == nil {
+		return 0
+	}
+	n := scans.NeedsToken(ctx, live.User.ID)
+	if n == 0 {
+		return 0
+	}
+	if list, _, err := f.sessions.SessionsOf(ctx, live.User.ID); err == nil && len(list) > 1 {
+		return 0
+	}
+	return n
 }
 
 const (

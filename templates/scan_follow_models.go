@@ -206,3 +206,10 @@ func clockTime(t time.Time) templ.Component {
 	b = t.AppendFormat(b, "15:04:05 MST")
 	return fragment(append(b, `</time>`...))
 }
+
+// LeavePage asks before a sign-out that something will have to wait for.
+type LeavePage struct {
+	Page
+	Scans   int    // that will wait
+	StayURL string // back to where the person was
+}

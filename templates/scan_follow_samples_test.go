@@ -71,7 +71,7 @@ func followSamples() map[string]templ.Component {
 	return map[string]templ.Component{
 		"scan": Scan(sampleScan(ScanRunning)), "scan-ended": Scan(sampleScan(ScanPartial)), "scan-waiting": Scan(sampleScan(ScanWaiting)),
 		"scan-reading": Scan(reading), "scan-reading-waits": Scan(waits), "scan-gone": Scan(gone), "scan-stalled": Scan(stalled), "scan-many": Scan(many),
-		"hostile-scan": Scan(strange),
+		"hostile-scan": Scan(strange), "leave": Leave(LeavePage{Page: samplePage(ScansURL), Scans: 2, StayURL: ScanURL(sampleScanID)}),
 	}
 }
 

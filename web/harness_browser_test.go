@@ -343,7 +343,11 @@ func (b *browser) answer(account string) url.Values {
 // signOut presses the button and stays until the tenant has led back.
 func (b *browser) signOut() *page {
 	b.t.Helper()
-	return b.leave(b.submit(b.get("/account"), `.head-act form[action="/auth/logout"] button`, nil))
+	p := b.submit(b.get("/account"), `.head-act form[action="/auth/logout"] button`, nil)
+	if sure := `main form[action="/auth/logout"]`; p.doc != nil && p.sel(sure+" input[name=anyway]").Length() == 1 {
+		p = b.submit(p, sure+" button", nil) // scans will wait
+	}
+	return b.leave(p)
 }
 
 // leave loads the frames of the tenant's sign-out page and goes on from there.

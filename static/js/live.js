@@ -4,14 +4,14 @@
 // lock, opens the stream and tells the others.
 
 import { announce } from './page.js';
-import { clock, localize, now } from './times.js';
+import { clock, localize, now, tick } from './times.js';
 
 const body = document.body;
 const lock = 'portal-events';
 let ends = Date.parse(body.dataset.ends);
 let over = false; // the session ended: nothing more is asked
 let running = false;
-let source, channel, release, waiting, retry;
+let source, channel, release, waiting, retry, silent;
 let pause = 5000;
 
 // here is the address to come back to: not that of a form's answer.
@@ -25,6 +25,7 @@ export function start() {
   document.addEventListener('visibilitychange', () => { if (!document.hidden) check(); });
   document.addEventListener('session-check', check);
   document.querySelector('[data-stay]')?.addEventListener('click', stay);
+  document.getElementById('account-menu')?.addEventListener('toggle', (e) => { if (e.newState === 'open') warn(); });
   // A held lock or an open stream would keep the page out of the back cache.
   addEventListener('pagehide', close);
   addEventListener('pageshow', (e) => {
@@ -41,7 +42,7 @@ function open() {
     channel = new BroadcastChannel(lock);
     channel.onmessage = (e) => {
       if (e.data.type === 'session-ended') doubt();
-      else refresh(e.data.id);
+      else hear(e.data);
     };
   }
   if (!navigator.locks || !channel) {
@@ -62,6 +63,7 @@ function close() {
   release?.();
   release = undefined;
   clearTimeout(retry);
+  clearTimeout(silent);
   source?.close();
   channel?.close();
 }
@@ -70,14 +72,20 @@ function connect() {
   source = new EventSource('/events');
   source.onopen = () => {
     pause = 5000;
+    clearTimeout(silent);
     tell({ type: 'open' }); // what changed while nobody listened
   };
-  source.addEventListener('scan', (e) => tell({ type: 'scan', id: JSON.parse(e.data).id }));
+  source.addEventListener('scan', (e) => {
+    const { id, state } = JSON.parse(e.data);
+    tell({ type: 'scan', id, state });
+  });
   source.addEventListener('session-ended', () => {
     channel?.postMessage({ type: 'session-ended' });
     doubt();
   });
   source.onerror = () => {
+    clearTimeout(silent);
+    silent = setTimeout(() => tell({ type: 'lost' }), 3000);
     // The browser tries again by itself unless the server refused.
     if (source.readyState !== EventSource.CLOSED) return;
     check();
@@ -88,7 +96,16 @@ function connect() {
 
 function tell(message) {
   channel?.postMessage(message);
-  refresh(message.id);
+  hear(message);
+}
+
+// hear takes what the tab that listens has heard. While the line is lost, pages
+// show of what time they are.
+function hear({ type, id, state }) {
+  body.toggleAttribute('data-line-lost', type === 'lost');
+  if (type === 'lost') return;
+  if (id) document.dispatchEvent(new CustomEvent('scan-heard', { detail: { id, state } }));
+  refresh(id);
 }
 
 // doubt follows the end of a session, which proves nothing: the stream may have
@@ -159,6 +176,27 @@ async function stay() {
   if (!over && ends - now() <= 300000) announce('This session cannot be made longer. Sign in again when it has ended.');
 }
 
+// warn says in the menu what will wait when the person signs out. Then they
+// have been told, and need not be asked.
+async function warn() {
+  const note = document.getElementById('leave-note');
+  let waiting;
+  try {
+    const answer = await fetch('/session?leaving=1', { headers: { Accept: 'application/json' }, cache: 'no-store', redirect: 'manual' });
+    ({ waiting } = await answer.json());
+  } catch {
+    return; // they are asked instead
+  }
+  note.hidden = !waiting;
+  note.textContent = waiting ? `If you sign out, ${waiting === 1 ? '1 running scan waits' : `${waiting} running scans wait`} until you sign in again.` : '';
+  const form = document.querySelector('form[data-leave]');
+  form.querySelector('[name=anyway]')?.remove();
+  if (!waiting) return;
+  const told = document.createElement('input');
+  Object.assign(told, { type: 'hidden', name: 'anyway', value: '1' });
+  form.append(told);
+}
+
 // ended takes everything personal off the screen.
 function ended() {
   if (over) return;
@@ -206,19 +244,34 @@ async function pull() {
 }
 
 // key finds an element again after its region was replaced.
-const key = (el) => el.id || el.getAttribute('href') || el.dataset.copy || `${el.name} ${el.value}`;
+const key = (el) => el.id || el.getAttribute('href') || el.dataset.copy || (el.name ? `${el.name} ${el.value}` : el.textContent);
+
+// typing reports whether somebody is filling in a field of a region, which must
+// not be taken from under their hands.
+const typing = (region) => region.contains(document.activeElement) && document.activeElement.matches('input:not([type=checkbox], [type=radio]), textarea, select');
 
 function swap(fresh) {
   if (over) return;
+  let said = '';
   for (const old of document.querySelectorAll('[data-live-scan][id]')) {
     const next = fresh.getElementById(old.id);
     if (!next) continue;
+    if (typing(old)) {
+      document.activeElement.addEventListener('blur', () => refresh(old.dataset.liveScan), { once: true });
+      continue;
+    }
     const focused = old.contains(document.activeElement) ? key(document.activeElement) : '';
+    const opened = [...old.querySelectorAll('details[open] > summary')].map(key);
     const top = scrollY;
     localize(next);
+    for (const el of next.querySelectorAll('details > summary')) el.parentElement.open ||= opened.includes(key(el));
     old.replaceWith(next);
     if (focused) [...next.querySelectorAll('a, button, input, summary')].find((el) => key(el) === focused)?.focus({ preventScroll: true });
     scrollTo({ top, behavior: 'instant' });
-    if (next.dataset.announce && !old.dataset.announce) announce(next.dataset.announce);
+    if (next.dataset.announce && next.dataset.announce !== old.dataset.announce) said = next.dataset.announce;
   }
+  document.title = fresh.title;
+  tick();
+  document.dispatchEvent(new Event('page-changed'));
+  if (said) announce(said);
 }

@@ -72,6 +72,9 @@ for (const el of kinds) el.addEventListener('toggle', () => { if (el.open) remem
 // One page needs it, so the others do not load it.
 if (document.getElementById('inspect')) import('./inspect.js').then((inspector) => inspector.start());
 
+// Who wants to be told of a scan's end is told on every page.
+if (document.querySelector('[data-tell]') || remember('tell')) import('./scan.js').then((scans) => scans.start(remember));
+
 times.start();
 tokens.start();
 live.start();

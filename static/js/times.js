@@ -5,6 +5,7 @@ import { announce } from './page.js';
 const exact = new Intl.DateTimeFormat('en-GB', {
   day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', timeZoneName: 'short',
 });
+const ofDay = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit', timeZoneName: 'short' });
 const warnAt = 300; // seconds
 
 // The server's clock counts: one that is wrong here would show false ages and
@@ -21,6 +22,10 @@ export function localize(root) {
     el.title = el.textContent;
     el.textContent = exact.format(new Date(el.dateTime));
     el.removeAttribute('data-local');
+  }
+  for (const el of root.querySelectorAll('time[data-clock]')) {
+    el.textContent = ofDay.format(new Date(el.dateTime));
+    el.removeAttribute('data-clock');
   }
   for (const el of root.querySelectorAll('time[data-age]:not([data-utc])')) {
     const local = exact.format(new Date(el.dateTime));
