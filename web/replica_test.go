@@ -3,6 +3,8 @@ package main
 import (
 	"net/http"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -66,6 +68,83 @@ func TestAnotherReplicaGoesOnWithAScan(t *testing.T) {
 				t.Errorf("AzTS was asked %d times for results of 2 subscriptions, want %d", n, asked)
 			}
 		})
+	}
+}
+
+// TestTwoReplicasReadOneScan stops a replica in the middle of reading results, as a
+// machine that is put to sleep, until another has taken its job over, and lets it go
+// on then. What is stored comes from one of them at a time: nothing is lost, nothing
+// doubled, and the one that was left behind finds out and leaves it alone. Killing
+// it in the end changes nothing.
+func TestTwoReplicasReadOneScan(t *testing.T) {
+	t.Parallel()
+	for _, kind := range storetest.Databases() {
+		if !kind.Replicas {
+			continue
+		}
+		t.Run(kind.Name, func(t *testing.T) {
+			t.Parallel()
+			const perSubscription, perPage, stoppedAt = 9000, 100, 60
+			one := newKillable(t, kind.New(t), sandbox.Options{ScanDuration: time.Second, ResultsPerSubscription: perSubscription})
+			one.start()
+			b := one.portal.browser()
+			b.signIn(dana)
+			asked, stopped := make(chan struct{}), make(chan struct{})
+			var further atomic.Int32 // pages after the first
+			one.tenant.answerWith(func(_ http.ResponseWriter, r *http.Request) bool {
+				if r.URL.Query().Has("skipToken") && further.Add(1) == stoppedAt {
+					close(asked)
+					<-stopped
+				}
+				return false
+			})
+			startScan(b, "Contoso Prod", "Payments – Staging")
+			select {
+			case <-asked:
+			case <-time.After(killLimit):
+				t.Fatal("nobody reads results")
+			}
+			one.signal(syscall.SIGSTOP)
+			close(stopped)
+			_, _, stored := one.readIn()
+			// As River does with a job whose process it takes for dead.
+			storetest.Exec(t, one.db, "UPDATE river_job SET state = 'available', scheduled_at = now() - interval '1 minute' WHERE kind = 'scan_read'")
+			two := one.replica()
+			two.start()
+			two.awaitRead(2 * perSubscription)
+			second := int(further.Load()) - stoppedAt
+			if stored == 0 || second > (2*perSubscription-stored)/perPage {
+				t.Errorf("%d pages are read after %d rows: the second began again", second, stored)
+			}
+
+			one.signal(syscall.SIGCONT)
+			// It goes on with the next pages, and stops at the first that it would store.
+			last, since := stoppedAt+second, time.Now()
+			for ; last == stoppedAt+second || time.Since(since) < 2*time.Second; time.Sleep(20 * time.Millisecond) {
+				if n := int(further.Load()); n != last {
+					last, since = n, time.Now()
+				}
+				if time.Since(since) > killLimit {
+					t.Fatal("the first does not go on")
+				}
+			}
+			if n := last - stoppedAt - second; n > 5000/perPage {
+				t.Errorf("the one left behind reads %d pages", n)
+			}
+			two.awaitRead(2 * perSubscription)
+			one.kill()
+			two.awaitRead(2 * perSubscription)
+			if lines := one.portal.log.lines("results cannot be kept"); len(lines) != 0 {
+				t.Errorf("the one left behind takes it for a failure: %s", lines)
+			}
+		})
+	}
+}
+
+func (k *killable) signal(s syscall.Signal) {
+	k.t.Helper()
+	if err := k.process.Process.Signal(s); err != nil {
+		k.t.Fatal(err)
 	}
 }
 
