@@ -410,6 +410,19 @@ func TestResultsThatDoNotOpenAreReadAnewOnce(t *testing.T) {
 	}
 }
 
+// The process dies when all results are stored, and before that is stored of their scan.
+func TestReadingEndsWhenItsEndWasLost(t *testing.T) {
+	f := serveReading(t)
+	id := f.scanned(f.two()...)
+	f.rest(id, time.Hour)
+	asked := f.calls.asked.Load()
+	storetest.Exec(t, f.db, "UPDATE scans SET read_state = 'reading', read_ended_at = 0")
+	state, pause := f.turn(id)
+	if f.wantAll(state, 2); pause != 0 || f.calls.asked.Load() != asked || state.EndedAt.IsZero() {
+		t.Errorf("pause %v, %d more pages, %+v", pause, f.calls.asked.Load()-asked, state.Reading)
+	}
+}
+
 // Two processes at one set: only the first to store goes on.
 func TestTwoReadersDoNotDoubleResults(t *testing.T) {
 	f := serveReading(t)
