@@ -155,7 +155,7 @@ func (r *Redactor) body(c *capture) Body {
 	}
 	b := Body{Type: r.text(media), Size: c.size, Note: c.note}
 	if len(c.noted.text) > 0 {
-		b.Text = r.clean(c.noted)
+		b.Text = clip(r.clean(c.noted), MaxBody)
 		if c.noted.cut && b.Note == "" {
 			b.Note = fmt.Sprintf("cut: %d KB of %d KB", len(c.noted.text)>>10, c.size>>10)
 		}

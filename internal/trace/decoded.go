@@ -10,6 +10,7 @@ const (
 	maxDecoded = 50
 	maxClaims  = 200
 	maxNesting = 3
+	maxApart   = 256 << 10 // of all tokens, in bytes
 )
 
 // Claim is a member of a token's header or payload.
@@ -30,46 +31,41 @@ type Decoded struct {
 	Encrypted bool `json:"encrypted,omitempty"`
 }
 
-// learnClaims learns what is secret in the claims of a token.
-func (r *Redactor) learnClaims(token string) {
-	if r.nesting >= maxNesting || !strings.HasPrefix(token, "eyJ") {
+// notedToken is a token that was learned, taken apart.
+type notedToken struct {
+	mark            int
+	header, payload []notedClaim
+	encrypted       bool
+}
+
+// notedClaim is a claim's name, and name and value as they stand together: by
+// the name one knows a secret.
+type notedClaim struct{ name, member noted }
+
+// learnToken takes a token apart and learns what is secret in its claims.
+func (r *Redactor) learnToken(token string, mark int) {
+	if r.nesting >= maxNesting || len(r.apart) >= maxDecoded || !strings.HasPrefix(token, "eyJ") {
 		return
 	}
-	if header, payload, ok := decodeJWT(token); ok {
-		r.nesting++
-		r.analyse(header, loose, maxDepth)
-		r.analyse(payload, loose, maxDepth)
-		r.nesting--
+	header, payload, ok := decodeJWT(token)
+	if !ok {
+		return
 	}
+	at := len(r.apart)
+	r.apart = append(r.apart, notedToken{mark: mark, encrypted: payload == nil})
+	r.nesting++
+	first, second := r.noteClaims(header), r.noteClaims(payload)
+	r.nesting--
+	r.apart[at].header, r.apart[at].payload = first, second
 }
 
-// tokens returns what the tokens say that were learned.
-func (r *Redactor) tokens() []Decoded {
-	var out []Decoded
-	for i := range r.marks { // decoding learns nothing new: learnClaims did
-		m := r.marks[i]
-		if len(out) == maxDecoded || r.full {
-			break
-		}
-		if !strings.HasPrefix(m.value, "eyJ") {
-			continue
-		}
-		header, payload, ok := decodeJWT(m.value)
-		if !ok {
-			continue
-		}
-		out = append(out, Decoded{Fingerprint: m.fingerprint(), Kind: m.kind, Header: r.claims(header), Claims: r.claims(payload), Encrypted: payload == nil})
-	}
-	return out
-}
-
-// claims returns the members of a JSON object in its order.
-func (r *Redactor) claims(object []byte) []Claim {
+// noteClaims learns the members of a JSON object, in its order.
+func (r *Redactor) noteClaims(object []byte) []notedClaim {
 	decoder := json.NewDecoder(bytes.NewReader(object))
 	if start, err := decoder.Token(); err != nil || start != json.Delim('{') {
 		return nil
 	}
-	var out []Claim
+	var out []notedClaim
 	for decoder.More() && len(out) < maxClaims {
 		key, err := decoder.Token()
 		if err != nil {
@@ -80,14 +76,35 @@ func (r *Redactor) claims(object []byte) []Claim {
 		if err := decoder.Decode(&raw); err != nil {
 			break
 		}
-		// Name and value as they stood together: by the name one knows the secret.
 		quoted, err := json.Marshal(name)
 		if err != nil {
 			break
 		}
-		member := r.clean(r.note(append(append(quoted, ':'), raw...), loose))
-		_, value, _ := strings.Cut(member, `":`)
-		out = append(out, Claim{Name: r.clean(r.note([]byte(name), loose)), Value: clip(value, maxField)})
+		c := notedClaim{r.note([]byte(name), loose), r.note(append(append(quoted, ':'), raw...), loose)}
+		if r.apartSize += len(c.member.text); r.apartSize > maxApart {
+			break
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// tokens returns what the tokens say that were learned.
+func (r *Redactor) tokens() []Decoded {
+	var out []Decoded
+	for _, token := range r.apart {
+		m := r.marks[token.mark]
+		out = append(out, Decoded{Fingerprint: m.fingerprint(), Kind: m.kind, Header: r.claims(token.header),
+			Claims: r.claims(token.payload), Encrypted: token.encrypted})
+	}
+	return out
+}
+
+func (r *Redactor) claims(noted []notedClaim) []Claim {
+	var out []Claim
+	for _, c := range noted {
+		_, value, _ := strings.Cut(r.clean(c.member), `":`)
+		out = append(out, Claim{Name: clip(r.clean(c.name), maxName), Value: clip(value, maxField)})
 	}
 	return out
 }

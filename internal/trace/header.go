@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/base64"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 )
@@ -120,8 +119,8 @@ func (r *Redactor) cookie(n *noted, start, end int) {
 }
 
 // credentials notes an Authorization header. Of Basic it learns the secret by
-// itself, so that it is known elsewhere (RFC 6749 §2.3.1: both parts are
-// form-encoded).
+// itself, so that it is known elsewhere. Both its parts are form-encoded (RFC 6749
+// §2.3.1), which needs no care here.
 func (r *Redactor) credentials(value []byte) noted {
 	start := bytes.IndexByte(value, ' ') + 1
 	for start < len(value) && value[start] == ' ' {
@@ -138,9 +137,6 @@ func (r *Redactor) credentials(value []byte) noted {
 		if pair, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(string(value[start:]), "= ")); err == nil {
 			if _, secret, ok := bytes.Cut(pair, []byte(":")); ok && len(secret) > 0 {
 				s.mark, s.how = r.learn(ClientSecret, secret), in64
-				if form, err := url.QueryUnescape(string(secret)); err == nil && form != string(secret) {
-					r.learn(ClientSecret, []byte(form))
-				}
 			}
 		}
 		if s.mark < 0 {
@@ -166,7 +162,7 @@ func (r *Redactor) credentials(value []byte) noted {
 func (r *Redactor) fields(noted []notedField) []Field {
 	fields := make([]Field, 0, len(noted))
 	for _, f := range noted {
-		fields = append(fields, Field{r.clean(f.name), r.clean(f.value)})
+		fields = append(fields, Field{clip(r.clean(f.name), 2*maxName), clip(r.clean(f.value), maxField)})
 	}
 	return fields
 }

@@ -264,7 +264,17 @@ func decode64(buf, run []byte, skip int) []byte {
 	buf = buf[:0]
 	var bits uint32
 	n := 0
-	for _, c := range run[skip:] {
+	run = run[skip:]
+	for len(run) >= 4 {
+		a, b, c, d := sextets[run[0]], sextets[run[1]], sextets[run[2]], sextets[run[3]]
+		if a == 0 || b == 0 || c == 0 || d == 0 {
+			break
+		}
+		bits := uint32(a-1)<<18 | uint32(b-1)<<12 | uint32(c-1)<<6 | uint32(d-1)
+		buf = append(buf, byte(bits>>16), byte(bits>>8), byte(bits))
+		run = run[4:]
+	}
+	for _, c := range run { // lines that are broken, and the end
 		v := sextets[c]
 		if v == 0 {
 			continue // the end of a line

@@ -213,6 +213,13 @@ func TestCertificateUpload(t *testing.T) {
 	if _, err := io.WriteString(file, key); err != nil {
 		t.Fatal(err)
 	}
+	file, err = form.CreateFormFile("chain", "chain.pem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(file, "MIIC-a-certificate"); err != nil {
+		t.Fatal(err)
+	}
 	for name, value := range map[string]string{"password": "sword\nfish", "client_id": "2f6d8a10"} {
 		if err := form.WriteField(name, value); err != nil {
 			t.Fatal(err)
@@ -233,7 +240,7 @@ func TestCertificateUpload(t *testing.T) {
 			t.Errorf("%q is not in %q", want, m.Request.Body.Text)
 		}
 	}
-	told(t, r.Trace(), "sword\nfish", key)
+	told(t, r.Trace(), "sword\nfish", key, "MIIC-a-certificate")
 }
 
 // TestLateSecret: what is known to be secret later is taken out of what was

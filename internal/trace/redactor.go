@@ -39,16 +39,19 @@ type mark struct {
 // Redactor learns secrets and takes them out of texts. It is safe for use by
 // several goroutines.
 type Redactor struct {
-	mu      sync.Mutex
-	random  io.Reader
-	marks   []mark
-	byValue map[string]int
-	taken   map[string]bool
-	needles needles
-	full    bool
-	nesting int    // of tokens in claims of tokens, while learning
-	folded  []byte // scratch
-	decoded [maxDepth + 1][]byte
+	mu        sync.Mutex
+	random    io.Reader
+	marks     []mark
+	byValue   map[string]int
+	taken     map[string]bool
+	needles   needles
+	full      bool
+	apart     []notedToken
+	apartSize int    // bytes in it
+	nesting   int    // of tokens in claims of tokens, while learning
+	folded    []byte // scratch
+	decoded   [maxDepth][]byte
+	inner     [maxDepth][]span
 }
 
 // NewRedactor returns a Redactor that names values by random, which is
@@ -106,7 +109,7 @@ func (r *Redactor) learn(kind Kind, value []byte) int {
 		}
 	}
 	if !known {
-		r.learnClaims(string(bare))
+		r.learnToken(string(bare), at)
 	}
 	if m := &r.marks[at]; (m.kind == Token || m.kind == Secret) && kind != Token {
 		m.kind = kind // what it is was told later
@@ -185,7 +188,7 @@ func (r *Redactor) analyse(text []byte, f form, depth int) (spans []span, deep b
 		}
 		scan(l.text, form, func(start, end int, kind Kind) {
 			s := span{start: l.raw(start), end: l.raw(end)}
-			if r.full || s.start >= s.end || slices.ContainsFunc(spans, func(o span) bool { return o.start <= s.start && s.end <= o.end }) {
+			if r.full || s.start >= s.end || within(spans, s) {
 				return
 			}
 			if s.mark = r.learn(kind, l.text[start:end]); s.mark >= 0 {
@@ -197,7 +200,7 @@ func (r *Redactor) analyse(text []byte, f form, depth int) (spans []span, deep b
 		last := layers[len(layers)-1]
 		runs(last.text, func(start, end int) {
 			s := span{start: last.raw(start), end: last.raw(end), how: in64}
-			if end-start < 2*minRun || slices.ContainsFunc(spans, func(o span) bool { return o.start <= s.start && s.end <= o.end }) {
+			if end-start < 2*minRun || within(spans, s) {
 				return
 			}
 			for skip := range 4 {
@@ -235,7 +238,7 @@ func (r *Redactor) clean(n noted) string {
 		return withheldDeep
 	}
 	spans := slices.Clone(n.spans)
-	r.search(n.text, 0, func(s span) { spans = append(spans, s) })
+	r.search(n.text, 0, &spans)
 	for i := range spans {
 		spans[i].end = min(spans[i].end, len(n.text))
 	}
@@ -250,46 +253,50 @@ func (r *Redactor) clean(n noted) string {
 // character of it being an escape.
 const margin = 12 * piece
 
-// search finds known secrets in a text: as it is, without escapes, and in base64.
-func (r *Redactor) search(text []byte, depth int, found func(span)) {
+// search adds to spans where known secrets stand in a text: as it is, without
+// escapes, and in base64.
+func (r *Redactor) search(text []byte, depth int, spans *[]span) {
 	layers := []layer{{text: text}}
 	readable := depth == 0 || printable(text)
 	if readable { // else it is noise: what else base64 was taken for
 		layers, _ = layersOf(text)
 	}
-	in := func(l layer) {
+	for _, l := range layers {
 		r.folded = fold(r.folded, l.text)
 		r.needles.find(r.folded, func(h hit) {
 			s := span{start: l.raw(h.start), end: l.raw(h.end), mark: h.mark}
 			if !h.whole {
 				s.how = part
 			}
-			found(s)
+			*spans = append(*spans, s)
 		})
 	}
-	for _, l := range layers {
-		in(l)
-	}
-	last := layers[len(layers)-1]
 	if depth >= maxDepth || !readable {
 		return
 	}
+	last := layers[len(layers)-1]
 	runs(last.text, func(start, end int) {
-		run := last.text[start:end]
+		s := span{start: last.raw(start), end: last.raw(end), how: in64}
+		if within(*spans, s) {
+			return
+		}
 		for skip := range 4 {
-			r.decoded[depth] = decode64(r.decoded[depth], run, skip)
-			mark := -1
-			r.search(r.decoded[depth], depth+1, func(s span) {
-				if mark < 0 || s.how == whole {
-					mark = s.mark
-				}
-			})
-			if mark >= 0 {
-				found(span{start: last.raw(start), end: last.raw(end), mark: mark, how: in64})
+			r.decoded[depth] = decode64(r.decoded[depth], last.text[start:end], skip)
+			inner := r.inner[depth][:0]
+			r.search(r.decoded[depth], depth+1, &inner)
+			r.inner[depth] = inner
+			if len(inner) > 0 {
+				s.mark = inner[0].mark
+				*spans = append(*spans, s)
 				return
 			}
 		}
 	})
+}
+
+// within reports whether one of spans has all of s in it.
+func within(spans []span, s span) bool {
+	return slices.ContainsFunc(spans, func(o span) bool { return o.start <= s.start && s.end <= o.end })
 }
 
 // replace writes text with fingerprints in place of spans. Of spans that

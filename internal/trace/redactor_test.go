@@ -196,6 +196,19 @@ func TestAttackPieces(t *testing.T) {
 	}
 }
 
+// TestSecretsSideBySide: one that begins where another has not ended yet.
+func TestSecretsSideBySide(t *testing.T) {
+	r := NewRedactor(chance())
+	r.Secret(Cookie, "first-secret-of-all-tail")
+	r.Secret(Password, "tail8next")
+	if got := r.Text("x first-secret-of-all-tail8next y"); !regexp.MustCompile(`^x ‹cookie [^›]+› y$`).MatchString(got) {
+		t.Errorf("%q", got)
+	}
+	if got := r.Text("tail8nexttail8next"); strings.Count(got, "‹password ") != 2 || strings.Contains(got, "tail") {
+		t.Errorf("%q", got)
+	}
+}
+
 // TestAttackGuessing: fingerprints of the same value differ between traces, those
 // within one do not; nothing of a guess can be compared with them.
 func TestAttackGuessing(t *testing.T) {
