@@ -130,6 +130,28 @@ func TestRepeatedScan(t *testing.T) {
 	run.has("main", "Completed")
 	b.get("/tokens/history").has("table", "while you were away, for repeated scans")
 
+	// The next night the tenant wants to see the owner first.
+	b.signOut()
+	w.tenant.Faults().Set("refresh.interaction_required", "", -1)
+	w.overnight()
+	w.awaitText("the notice, and the job put off", "active schedule_owner waiting scheduled", `SELECT sc.state || ' ' || notice_code || ' ' || s.state || ' ' || j.state
+		FROM schedules sc JOIN scans s ON s.id = sc.last_scan JOIN river_job j ON j.id = s.job_id`)
+	w.tenant.Faults().Clear("refresh.interaction_required")
+	b = w.browser()
+	b.signIn(dana)
+	listed = b.get("/scans/schedules")
+	listed.has(".panel", "wants to see you")
+	sent := b.send(visit{to: "/scans/schedules/renew", form: url.Values{}, from: listed.url}).leadsTo(w.authorizeURL())
+	if !strings.Contains(sent.Query().Get("claims"), "polids") {
+		t.Errorf("the visit carries the claims %q", sent.Query().Get("claims"))
+	}
+	listed = b.through(b.get(sent.String()), dana).want(http.StatusOK, "Repeated scans")
+	listed.has(".flash", "renewed")
+	if listed.sel(".panel:not(.flash)").Length() != 0 {
+		t.Errorf("the notice stays: %s", listed.text(".panel"))
+	}
+	w.awaitText("the end of the run that waited", "completed", "SELECT s.state FROM schedules sc JOIN scans s ON s.id = sc.last_scan")
+
 	b.signOut()
 	w.tenant.Faults().Set("refresh.revoked", "", 1)
 	w.overnight()

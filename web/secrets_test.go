@@ -80,6 +80,17 @@ func TestNoSecretIsWrittenDown(t *testing.T) {
 	b.get("/tokens/commands/azts.ps1")
 	b.post("/tokens", asking(vault, "no scope")).want(http.StatusBadRequest, "Tokens")
 	startScan(b, "Contoso Prod", "Payments – Staging")
+	// What is kept beyond the session.
+	gone = b.toAnswer(b.post("/scans/schedules", repeating(b)), dana)
+	noteAnswer(gone.fields("form#hiddenform"))
+	kept := len(w.tenant.tokenTraffic())
+	b.submit(gone, "form#hiddenform", nil).want(http.StatusOK, "Repeated scans")
+	if w.rows("delegations") != 1 || !strings.Contains(w.tenant.tokenTraffic()[kept:], `"refresh_token":"`) {
+		t.Fatal("no permission is kept")
+	}
+	for _, path := range []string{"/scans/schedules/withdraw", "/tokens/history"} {
+		b.get(path)
+	}
 	b.get("/account").want(http.StatusOK, "Account")
 	if shown != 5 {
 		t.Errorf("%d answers were to show a token", shown)
