@@ -1,10 +1,15 @@
 package handlers
 
 import (
+	"cmp"
+	"context"
 	"net/http"
 	"strconv"
+	"time"
 
+	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/internal/reqlog"
 	"azts.internal/portal/internal/scan"
 	"azts.internal/portal/session"
 	"azts.internal/portal/templates"
@@ -17,6 +22,17 @@ type home struct {
 	people        []templates.SamplePerson
 	subscriptions *subscriptions // nil where AzTS is not configured
 	scans         *scan.Service
+	visits        Visits
+	news          *newsroom
+}
+
+// Visits keeps when people were here.
+type Visits interface {
+	// VisitOf returns the zero value of somebody who has never been.
+	VisitOf(ctx context.Context, person access.PersonID) (access.Visit, error)
+	// KeepVisit keeps a visit in place of the one that was read; if another was kept
+	// meanwhile, it does nothing.
+	KeepVisit(ctx context.Context, person access.PersonID, was, next access.Visit) error
 }
 
 // show is GET /.
@@ -46,8 +62,15 @@ func (h *home) landing(w http.ResponseWriter, r *http.Request) error {
 func (h *home) overview(w http.ResponseWriter, r *http.Request, live *session.Session) error {
 	ctx, cancel := timeout(r)
 	defer cancel()
-	page := templates.OverviewPage{Page: h.page(r, "Overview", templates.HomeURL)}
+	page := templates.OverviewPage{Page: h.page(r, "Overview", templates.HomeURL), ScanKey: reqlog.NewID() + reqlog.NewID()}
 	page.Flash = h.flash(w, r)
+	scans, err := h.scans.List(ctx, live.User.ID, scan.MaxList)
+	if err != nil {
+		return err
+	}
+	// The news are worked out while AzTS and Azure are asked.
+	visit := h.visit(r, live)
+	news := h.news.order(ctx, live.User.ID, scans, visit.BeforeAt)
 	mine := h.subscriptions.of(ctx, live)
 	page.Warnings, page.NoRole, page.AsOf = mine.warnings, mine.noRole, mine.asOf
 	if mine.problem != nil {
@@ -61,22 +84,112 @@ func (h *home) overview(w http.ResponseWriter, r *http.Request, live *session.Se
 		total += row.Total
 		page.FailedControls += row.Failed
 	}
-	if total > 0 {
-		page.Compliance = templates.Compliance{Known: true, Percent: 100 * float64(passed) / float64(total)}
-	}
+	page.Compliance = compliance(passed, total)
 	n, _ := strconv.Atoi(r.URL.Query().Get("page")) // anything else is the first page
 	page.Subscriptions, page.Pager = cut(mine.rows, n, "subscriptions", templates.OverviewPageURL)
-	scans, err := h.scans.List(ctx, live.User.ID, scan.MaxList)
-	if err != nil {
-		return err
-	}
+	names := mine.names()
 	for _, one := range scans {
 		if !one.State.Ended() {
-			page.Running = append(page.Running, scanRow(one, mine.names()))
+			page.Running = append(page.Running, scanRow(one, names))
 		}
 	}
 	page.RunningScans = len(page.Running)
+	page.Quota = quotaOf(mine.rows)
+	page.Ended = h.scheduleEnds(ctx, live)
+	page.News = h.newsShown(news, visit.BeforeAt, names)
 	return h.render(w, r, http.StatusOK, templates.Overview(page))
+}
+
+// visit returns when the person is here and was here before. An open page that
+// asks by itself is no sign of them.
+func (h *home) visit(r *http.Request, live *session.Session) access.Visit {
+	was, err := h.visits.VisitOf(r.Context(), live.User.ID)
+	if err == nil && r.Method == http.MethodGet && r.Header.Get(pullHeader) == "" {
+		next, changed := was.Seen(h.now(), live.SignedInAt)
+		if changed {
+			err = h.visits.KeepVisit(r.Context(), live.User.ID, was, next)
+		}
+		was = next
+	}
+	if err != nil {
+		h.log.WarnContext(r.Context(), "when somebody was here cannot be read or kept", "err", err)
+	}
+	return was
+}
+
+// quotaNames is how many subscriptions are named whose requests are used up.
+const quotaNames = 3
+
+func quotaOf(rows []templates.Subscription) templates.Quota {
+	var q templates.Quota
+	for _, row := range rows {
+		switch {
+		case row.UsedUpUntil.IsZero():
+		case len(q.UsedUp) < quotaNames:
+			q.UsedUp = append(q.UsedUp, cmp.Or(row.Name, row.ID))
+		default:
+			q.More++
+		}
+	}
+	return q
+}
+
+// endsListed is how many repeated scans with something to tell are shown.
+const endsListed = 3
+
+func (h *home) scheduleEnds(ctx context.Context, live *session.Session) (ends []templates.RepeatedNotice) {
+	list, err := h.scans.Schedules(ctx, live.User.ID)
+	if err != nil {
+		h.log.WarnContext(ctx, "the repeated scans cannot be listed", "err", err)
+	}
+	for _, one := range list {
+		if one.Notice.Code != "" && len(ends) < endsListed {
+			ends = append(ends, templates.RepeatedNotice{Text: one.Notice.Message, At: one.Notice.At})
+		}
+	}
+	return ends
+}
+
+// newsShown waits a moment for the news, and tells them.
+func (h *home) newsShown(e *edition, since time.Time, names map[string]string) templates.News {
+	wait := time.NewTimer(newsWait)
+	defer wait.Stop()
+	select {
+	case <-e.done:
+	case <-wait.C:
+		return templates.News{State: templates.NewsLate, Since: since}
+	}
+	if e.err != nil {
+		return templates.News{State: templates.NewsFailed, Since: since}
+	}
+	n := e.news
+	out := templates.News{State: templates.NewsThere, Since: since, Kept: n.kept, Unchanged: n.unchanged, First: n.first, Left: n.left,
+		Ends: n.ends, EndedLately: n.ended, ExceptionsNotKnown: n.unread}
+	var all newsChange
+	for _, c := range n.changes {
+		all.failed, all.fixed, all.open, all.gone, all.unclear = all.failed+c.failed, all.fixed+c.fixed, all.open+c.open, all.gone+c.gone, all.unclear+c.unclear
+		row := templates.NewsChange{At: c.at, Sums: c.sums(), URL: templates.ScanCompareURL(c.newer, c.older)}
+		for _, id := range c.subscriptions {
+			row.Subscriptions = append(row.Subscriptions, cmp.Or(names[id], id))
+		}
+		out.Changes = append(out.Changes, row)
+	}
+	out.Sums = all.sums()
+	for _, x := range n.exceptions {
+		out.Exceptions = append(out.Exceptions, templates.ExceptionEnd{Control: x.control, Severity: x.severity, Resource: x.resource,
+			Subscription: cmp.Or(names[x.subscription], x.subscription), At: x.at, URL: templates.ScanResultURL(x.scan, x.number, "")})
+	}
+	return out
+}
+
+// sums are the numbers of a change; of what is unclear only if there is any.
+func (c newsChange) sums() []templates.NewsSum {
+	out := []templates.NewsSum{{Kind: templates.ChangeNew, Count: c.failed}, {Kind: templates.ChangeFixed, Count: c.fixed},
+		{Kind: templates.ChangeOpen, Count: c.open}, {Kind: templates.ChangeGone, Count: c.gone}}
+	if c.unclear > 0 {
+		out = append(out, templates.NewsSum{Kind: templates.ChangeUndecided, Count: c.unclear})
+	}
+	return out
 }
 
 // names maps the ids of subscriptions to their names.

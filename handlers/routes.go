@@ -34,7 +34,7 @@ type Features struct {
 	Graph bool // the tenant has Microsoft Graph: it is Entra
 }
 
-// Parts are what the portal is made of. AzTS, ARM, Scans and Results are nil together
+// Parts are what the portal is made of. AzTS, ARM, Scans, Results and Visits are nil together
 // where no AzTS is configured; ARM may be nil alone. Graph and Consent are nil
 // together where the provider is not Entra.
 type Parts struct {
@@ -51,6 +51,7 @@ type Parts struct {
 	Consent  *consent.Service
 	Scans    *scan.Service
 	Results  *results.Archive // of scans
+	Visits   Visits
 	// Delegations keep the permissions for scans that are repeated; there with Scans.
 	Delegations *entra.Delegations
 	ClientID    string
@@ -85,7 +86,7 @@ type Parts struct {
 // New returns the portal's routes. It refuses missing parts.
 func New(p Parts) (http.Handler, error) {
 	if p.Sessions == nil || p.Provider == nil || p.Broker == nil || p.Database == nil || p.Now == nil || p.Log == nil ||
-		p.BaseURL == "" || p.Closing == nil || p.Going == nil || p.OpenCertificate == nil || (p.AzTS == nil) != (p.Scans == nil) || (p.Scans == nil) != (p.Results == nil) || (p.Scans == nil) != (p.Delegations == nil) || (p.Graph == nil) != (p.Consent == nil) {
+		p.BaseURL == "" || p.Closing == nil || p.Going == nil || p.OpenCertificate == nil || (p.AzTS == nil) != (p.Scans == nil) || (p.Scans == nil) != (p.Results == nil) || (p.Scans == nil) != (p.Visits == nil) || (p.Scans == nil) != (p.Delegations == nil) || (p.Graph == nil) != (p.Consent == nil) {
 		return nil, errors.New("handlers: a part is missing")
 	}
 	f := &frame{sessions: p.Sessions, provider: p.Provider, rules: p.Rules, environment: p.Environment, notice: p.Notice,
@@ -161,6 +162,7 @@ func New(p Parts) (http.Handler, error) {
 	if p.AzTS != nil {
 		mine = &subscriptions{frame: f, azts: p.AzTS, arm: p.ARM, broker: p.Broker, scans: p.Scans}
 		first.subscriptions = mine
+		first.visits, first.news = p.Visits, newNewsroom(p)
 		token := &tokens{frame: f, broker: p.Broker, auth: auth, azts: p.AzTS, mine: mine, catalogue: p.Catalogue, texts: newConsentTexts(f, p.Graph, p.Broker), scopes: p.SignIn.TokenScopes,
 			clientID: p.ClientID, calls: newLimiter(tokenCalls, tokenCallsIn, p.Now), commands: templates.Commands{APIURL: p.AzTSURL, Scope: p.SignIn.TokenScopes[0],
 				AppIDURI: p.Catalogue[0].AppIDURI, ClientID: p.ClientID, LoginURL: p.LoginURL}}

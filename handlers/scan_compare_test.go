@@ -52,6 +52,7 @@ type kept struct {
 	testing.TB
 	db      *store.DB
 	archive *results.Archive
+	keys    *seal.KeyRing
 	*comparisons
 
 	mu  sync.Mutex
@@ -71,6 +72,7 @@ func newKept(t testing.TB) *kept {
 	k.ok(err)
 	keys, err := seal.NewKeyRing(bytes.Repeat([]byte{1}, seal.KeySize))
 	k.ok(err)
+	k.keys = keys
 	k.archive, err = results.New(results.Config{Records: k.db, Keys: keys, Now: k.clock})
 	k.ok(err)
 	service, err := scan.New(scan.Config{Records: k.db, AzTS: struct{ scan.AzTS }{}, Tokens: struct{ scan.Tokens }{}, Log: slog.New(slog.DiscardHandler), Now: k.clock})
@@ -78,7 +80,7 @@ func newKept(t testing.TB) *kept {
 	f := &frame{now: k.clock, log: slog.New(slog.DiscardHandler), rules: access.Rules{}}
 	plain, _ := newFrame(t.(*testing.T))
 	f.sessions = plain.sessions
-	mine := &subscriptions{frame: f, lists: map[session.ID]estate{{}: {rows: []templates.Subscription{{ID: subA, Name: "Payments"}}}}}
+	mine := &subscriptions{frame: f, lists: map[session.ID]estate{{}: {asOf: k.now.AddDate(9, 0, 0), rows: []templates.Subscription{{ID: subA, Name: "Payments"}}}}}
 	k.comparisons = newComparisons(f, Parts{Scans: service, Results: k.archive}, mine)
 	return k
 }
@@ -198,7 +200,7 @@ func TestCompareTellsEachKindOfChange(t *testing.T) {
 		t.Errorf("the first new failure is %q", first.Text())
 	}
 	for kind, id := range map[string]string{"new": new, "fixed": new, "unreported": old} {
-		if href := doc.Find("section[aria-labelledby=changes-" + kind + "] tbody a").First().AttrOr("href", ""); !strings.HasPrefix(href, templates.ScanURL(id)+"/results/") {
+		if href := doc.Find("section[aria-labelledby=changes-"+kind+"] tbody a").First().AttrOr("href", ""); !strings.HasPrefix(href, templates.ScanURL(id)+"/results/") {
 			t.Errorf("%s leads to %s", kind, href)
 		}
 	}
@@ -268,7 +270,7 @@ func TestSinceLastWeek(t *testing.T) {
 	holds(t, doc, "main", "This is the oldest that is kept: of 1 Nov 2026, 09:00 UTC", "0 new failures")
 	k.later(time.Hour)
 	k.keep(ann, judged(subB, "c", "r", "Passed", "Low")) // has nothing in common with the others
-	k.later(5*day - 2*time.Hour)                        // not quite a week after the first: it took longer
+	k.later(5*day - 2*time.Hour)                         // not quite a week after the first: it took longer
 	third := k.keep(ann, rows...)
 	doc = k.compares(ann, templates.ScanCompareURL(third, templates.LastWeek))
 	if strings.Contains(text(doc, "main"), "oldest that is kept") || !strings.Contains(text(doc, ".strip"), "1 Nov 2026, 09:00") {

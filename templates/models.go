@@ -112,27 +112,6 @@ type SamplePerson struct {
 	SignInURL string // empty: no link
 }
 
-// OverviewPage is the first page of a signed-in person.
-type OverviewPage struct {
-	Page
-	// The tiles, over all subscriptions and not only this page of the table.
-	SubscriptionCount int
-	Compliance        Compliance // average
-	FailedControls    int
-	RunningScans      int
-
-	Subscriptions []Subscription // worst first
-	Pager         Pager
-	Running       []ScanRow
-	AsOf          time.Time // when AzTS answered; zero: not shown
-	// Problem stands in place of tiles and table: AzTS did not answer.
-	Problem *Problem
-	// Warnings stand above them: part of the answer is missing.
-	Warnings []Problem
-	// NoRole explains the roles that AzTS asks for: it shows this person nothing.
-	NoRole bool
-}
-
 // AccountPage says who is signed in.
 type AccountPage struct {
 	Page

@@ -174,7 +174,7 @@ func TestOverviewStates(t *testing.T) {
 	for name, selectors := range map[string][]string{
 		"overview":        {".tiles", "#subscriptions-title", "#running-scans[data-running] table"},
 		"overview-many":   {".panel.tone-warning", ".pager a[rel=prev]", ".pager a[rel=next][href='/?page=3']"},
-		"overview-empty":  {".empty a[href='/scans']"},
+		"overview-empty":  {".empty a[href='/scans/new']"},
 		"overview-down":   {".panel.tone-error code", ".panel a.btn-primary"},
 		"overview-norole": {".panel.tone-info", ".flash.tone-success"},
 	} {

@@ -285,6 +285,7 @@ func samples() map[string]templ.Component {
 	maps.Copy(all, followSamples())
 	maps.Copy(all, findingsSamples())
 	maps.Copy(all, compareSamples())
+	maps.Copy(all, overviewSamples())
 	maps.Copy(all, flowSamples())
 	return all
 }

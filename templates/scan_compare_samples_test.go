@@ -109,10 +109,11 @@ func sampleTrendPoints(n int) []TrendPoint {
 
 func TestTrendScale(t *testing.T) {
 	for _, tt := range []struct {
-		passed    []int // of 1000
-		low, high int
+		passed          []int // of 1000
+		low, high, step int
 	}{
-		{nil, 0, 100}, {[]int{0}, 0, 20}, {[]int{1000}, 80, 100}, {[]int{803, 899}, 70, 90}, {[]int{803, 901}, 80, 100}, {[]int{0, 1000}, 0, 100}, {[]int{50, 290}, 0, 40}, {[]int{-1}, 0, 100},
+		{nil, 0, 100, 20}, {[]int{0}, 0, 20, 10}, {[]int{1000}, 80, 100, 10}, {[]int{803, 899}, 70, 90, 10}, {[]int{803, 901}, 80, 100, 10}, {[]int{699, 810}, 60, 90, 10},
+		{[]int{0, 1000}, 0, 100, 20}, {[]int{50, 290}, 0, 30, 10}, {[]int{150, 999}, 0, 100, 20}, {[]int{350, 890}, 20, 100, 20}, {[]int{-1}, 0, 100, 20},
 	} {
 		var points []TrendPoint
 		for _, p := range tt.passed {
@@ -122,8 +123,8 @@ func TestTrendScale(t *testing.T) {
 			}
 			points = append(points, point)
 		}
-		if low, high := trendScale(points); low != tt.low || high != tt.high {
-			t.Errorf("%v: %d to %d, want %d to %d", tt.passed, low, high, tt.low, tt.high)
+		if low, high, step := trendScale(points); low != tt.low || high != tt.high || step != tt.step {
+			t.Errorf("%v: %d to %d by %d, want %d to %d by %d", tt.passed, low, high, step, tt.low, tt.high, tt.step)
 		}
 	}
 }

@@ -100,36 +100,47 @@ func (r *TrendRow) change() templ.Component {
 
 func roundTenths(percent float64) int { return int(percent*10 + .5) }
 
-// trendScale is the part of 0 to 100 % that a chart shows, in steps of ten: what
-// moves by three points at 90 % must be seen to move.
-func trendScale(points []TrendPoint) (low, high int) {
-	low, high = 100, 0
+// trendScale is the part of 0 to 100 % that a chart shows, and how far its lines
+// are apart: what moves by three points at 90 % must be seen to move.
+func trendScale(points []TrendPoint) (low, high, step int) {
+	low, high, step = 100, 0, 10
 	for i := range points {
 		if percent, known := points[i].percent(); known {
 			low, high = min(low, int(percent)/10*10), max(high, int(math.Ceil(percent/10))*10)
 		}
 	}
 	if low > high {
-		return 0, 100
+		low, high = 0, 100
 	}
 	if high-low < 20 {
 		low, high = max(0, high-20), max(high, 20)
 	}
-	if (high-low)/10%2 == 1 { // the middle line has a whole number of tens
-		if low > 0 {
-			low -= 10
-		} else {
-			high += 10
-		}
+	if high-low > 50 {
+		low, high, step = low/20*20, (high+10)/20*20, 20
 	}
-	return low, high
+	return low, high, step
+}
+
+// trendLabels are the percentages of the lines, from above.
+func trendLabels(points []TrendPoint) []string {
+	low, high, step := trendScale(points)
+	var out []string
+	for n := high; n >= low; n -= step {
+		out = append(out, strconv.Itoa(n)+" %")
+	}
+	return out
 }
 
 // trendLines is the chart without its labels. Places are in percent, so that it
 // stretches and its strokes and dots do not.
 func trendLines(points []TrendPoint) templ.Component {
-	low, high := trendScale(points)
-	b := append(make([]byte, 0, 200*len(points)+512), `<g class="trend-grid"><line x1="0" x2="100%" y1="0" y2="0"/><line x1="0" x2="100%" y1="50%" y2="50%"/><line x1="0" x2="100%" y1="100%" y2="100%"/></g>`...)
+	low, high, step := trendScale(points)
+	b := append(make([]byte, 0, 200*len(points)+1024), `<g class="trend-grid">`...)
+	for n := low; n <= high; n += step {
+		y := strconv.FormatFloat(100*float64(n-low)/float64(high-low), 'f', 2, 64)
+		b = append(b, `<line x1="0" x2="100%" y1="`+y+`%" y2="`+y+`%"/>`...)
+	}
+	b = append(b, `</g>`...)
 	if len(points) == 0 {
 		return fragment(b)
 	}

@@ -309,6 +309,7 @@ func (p *portal) services(parts *handlers.Parts, broker *entra.Broker, keys *sea
 				return err
 			}
 		}
+		parts.Visits = p.db
 		if parts.Results, err = results.New(results.Config{Records: p.db, Keys: keys, Now: p.now}); err != nil {
 			return err
 		}
