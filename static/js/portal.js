@@ -69,8 +69,9 @@ const last = kinds.find((el) => el.dataset.remember === remember('commands'));
 if (last) last.open = true;
 for (const el of kinds) el.addEventListener('toggle', () => { if (el.open) remember('commands', el.dataset.remember); });
 
-// One page needs it, so the others do not load it.
+// One page needs each, so the others do not load it.
 if (document.getElementById('inspect')) import('./inspect.js').then((inspector) => inspector.start());
+if (document.querySelector('[data-schedule]')) import('./schedule.js').then((form) => form.start());
 
 // Who wants to be told of a scan's end is told on every page.
 if (document.querySelector('[data-tell]') || remember('tell')) import('./scan.js').then((scans) => scans.start(remember));
