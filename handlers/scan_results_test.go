@@ -3,6 +3,7 @@ package handlers
 import (
 	"encoding/csv"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"slices"
@@ -349,19 +350,19 @@ func TestAFileHasTheRowsOfTheList(t *testing.T) {
 // TestABrokenFileBreaksTheConnection: what ends early must not look whole.
 func TestABrokenFileBreaksTheConnection(t *testing.T) {
 	k := newKept(t)
-	end := func(written string) (err error, broke any) {
+	end := func(written string) (broke any, err error) {
 		to := newDownload(httptest.NewRecorder(), kindCSV, "x.csv")
 		if written != "" {
 			_, err = to.Write([]byte(written))
 			k.ok(err)
 		}
 		defer func() { broke = recover() }()
-		return to.end(k.frame, httptest.NewRequest("GET", "/", nil), fmt.Errorf("it broke")), nil
+		return nil, to.end(k.frame, httptest.NewRequest("GET", "/", nil), fmt.Errorf("it broke"))
 	}
-	if err, broke := end(""); err == nil || broke != nil {
+	if broke, err := end(""); err == nil || broke != nil {
 		t.Errorf("before the first byte: %v, %v; want a page with the error", err, broke)
 	}
-	if _, broke := end("half"); broke == nil {
+	if broke, _ := end("half"); broke != http.ErrAbortHandler {
 		t.Error("half a file looks whole")
 	}
 }

@@ -48,6 +48,7 @@ func TestBrowser(t *testing.T) {
 		{"administration of consent", administerConsent, allowing},
 		{"administration of consent, without scripts", administerWithoutScripts, blocking},
 		{"provider down", seeProviderDown, allowing},
+		{"results of a scan", readFindings, allowing},
 	}
 	for _, j := range journeys {
 		t.Run(j.name, func(t *testing.T) { j.journey(t, j.browser) })

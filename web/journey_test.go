@@ -96,10 +96,13 @@ func startScan(b *browser, names ...string) *page {
 	return b.submit(choice, `form.scan-form button[name=idempotency_key]`, chosen).want(http.StatusOK, "Scan of 2 subscriptions")
 }
 
-// readResults opens both pages of the first subscription's results, then the file.
+// readResults opens what the scan found in a subscription, and then what AzTS
+// says of it now: both pages, and the file.
 func readResults(b *browser, scan *page) {
 	b.t.Helper()
-	first := b.get(scan.sel(`tbody a[href*="/results"]`).First().AttrOr("href", ""))
+	found := b.get(scan.sel(`#scan tbody a[href$="#results"]`).First().AttrOr("href", ""))
+	found.has("#list-title", "130 of 260 results")
+	first := b.get("/subscriptions/3b5e9f72-a140-4c8d-8e67-f902d1b4c6a3/results")
 	if n := first.sel("table.results details.opener").Length(); first.status != http.StatusOK || n != 100 {
 		b.t.Fatalf("page 1 of the results is %d with %d rows", first.status, n)
 	}
