@@ -28,6 +28,9 @@
 //     their own. The page that asks for it shows it, the trace does not.
 //   - code_challenge, where the method is not S256: then it is the verifier.
 //
+// A claim that happens to have the same base64 in it as its token, as login_hint
+// does, is redacted in part: no exception is worth one more rule to be wrong.
+//
 // What stays: names, addresses of people and of machines, object ids. A trace
 // belongs to the person whose sign-in it is, who may share it; it is personal data.
 package trace

@@ -73,7 +73,7 @@ func unescaped(in layer) (out layer, changed bool) {
 	out.pos = make([]int32, 0, len(rest)+1)
 	add := func(b byte, from int) {
 		out.text = append(out.text, b)
-		out.pos = append(out.pos, int32(in.raw(from))) //nolint:gosec // texts are far shorter than 2 GB
+		out.pos = append(out.pos, int32(in.raw(from)))
 	}
 	for i := 0; i < len(rest); {
 		c := rest[i]
@@ -89,7 +89,7 @@ func unescaped(in layer) (out layer, changed bool) {
 		add(c, i)
 		i++
 	}
-	out.pos = append(out.pos, int32(in.raw(len(rest)))) //nolint:gosec // as above
+	out.pos = append(out.pos, int32(in.raw(len(rest))))
 	return out, true
 }
 
@@ -175,7 +175,7 @@ func entity(text []byte, char *[utf8.UTFMax]byte) (length, size int) {
 		if end < len(text) && text[end] == ';' {
 			end++
 		}
-		return end, utf8.EncodeRune(char[:], rune(n)) //nolint:gosec // parsed as 32 bits
+		return end, utf8.EncodeRune(char[:], rune(n))
 	}
 	end := bytes.IndexByte(text[:min(len(text), 12)], ';')
 	if end < 2 {

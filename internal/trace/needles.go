@@ -75,7 +75,7 @@ func (n *needles) add(text []byte, mark int) {
 		n.windows, n.shorts = map[uint64][]place{}, map[uint64][]place{}
 	}
 	folded := slices.Clip(fold(nil, text))
-	id := int32(len(n.secrets)) //nolint:gosec // bounded by maxSecrets
+	id := int32(len(n.secrets))
 	n.secrets = append(n.secrets, secret{folded, mark})
 	n.size += len(folded)
 	put := func(in map[uint64][]place, key uint64, at int) {
@@ -83,7 +83,7 @@ func (n *needles) add(text []byte, mark int) {
 		if len(chain) >= maxChain || len(chain) > 0 && chain[len(chain)-1].secret == id {
 			return
 		}
-		in[key] = append(chain, place{id, int32(at)}) //nolint:gosec // bounded by maxSecretBytes
+		in[key] = append(chain, place{id, int32(at)})
 		word, bit := bucket(key)
 		n.filter[word] |= bit
 	}

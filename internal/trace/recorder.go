@@ -18,6 +18,9 @@ type Options struct {
 	// host (with its port, where there is one). Another host names itself.
 	From    string
 	Parties map[string]string
+	// Public are values that stand in places of secrets and are known to
+	// everybody; see [Redactor.Public].
+	Public []string
 }
 
 // Recorder notes the messages of one flow while it runs. It has the secrets in
@@ -61,7 +64,11 @@ func New(o Options) *Recorder {
 		panic("trace: no clock")
 	}
 	o.From = cmp.Or(o.From, "Portal")
-	return &Recorder{options: o, redactor: NewRedactor(o.Random), startedAt: o.Now()}
+	r := &Recorder{options: o, redactor: NewRedactor(o.Random), startedAt: o.Now()}
+	for _, value := range o.Public {
+		r.redactor.Public(value)
+	}
+	return r
 }
 
 // Secret tells that value is a secret wherever it stands. Tell it before it is

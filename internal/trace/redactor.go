@@ -47,6 +47,7 @@ type Redactor struct {
 	needles   needles
 	full      bool
 	apart     []notedToken
+	public    map[string]bool
 	apartSize int    // bytes in it
 	nesting   int    // of tokens in claims of tokens, while learning
 	folded    []byte // scratch
@@ -69,6 +70,19 @@ func (r *Redactor) Secret(kind Kind, value string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.learn(kind, []byte(value))
+}
+
+// Public tells that value is known to everybody, though it may stand where a
+// secret does: it is redacted there and left in other places. The password of a
+// tenant for trying things is such a one, and a word that its addresses have too:
+// by what is missing there one could read it.
+func (r *Redactor) Public(value string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.public == nil {
+		r.public = map[string]bool{}
+	}
+	r.public[value] = true
 }
 
 // Text returns text without its secrets: those that were learned before, and
@@ -99,7 +113,7 @@ func (r *Redactor) learn(kind Kind, value []byte) int {
 		at = len(r.marks)
 		r.marks = append(r.marks, mark{kind, r.name(), string(bare)})
 		r.byValue[string(bare)] = at
-		if !vocabulary[strings.ToLower(string(bare))] {
+		if !vocabulary[strings.ToLower(string(bare))] && !r.public[string(bare)] {
 			if len(bare) >= shortest {
 				r.needles.add(bare, at)
 			}
