@@ -45,6 +45,8 @@ func TestBrowser(t *testing.T) {
 		{"person without role", lookWithoutRole, allowing},
 		{"thousands of subscriptions", pageThroughThousands, allowing},
 		{"weight of the first page", weighFirstPage, allowing},
+		{"repeated scans", repeatAScan, allowing},
+		{"repeated scans without scripts", repeatAScanWithoutScripts, blocking},
 		{"administration of consent", administerConsent, allowing},
 		{"administration of consent, without scripts", administerWithoutScripts, blocking},
 		{"provider down", seeProviderDown, allowing},
