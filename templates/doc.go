@@ -27,6 +27,9 @@
 //	Scans      ScansPage      GET /scans
 //	NewScan    NewScanPage    GET /scans/new, and the answers to its form
 //	Scan       ScanPage       GET /scans/{id}
+//	Schedules  SchedulesPage  GET /scans/schedules
+//	ScheduleForm ScheduleFormPage GET /scans/schedules/new, and the answer to its form
+//	ScheduleEnd ScheduleEndPage GET /scans/schedules/end and …/withdraw
 //	Results    ResultsPage    GET /subscriptions/{id}/results
 //	Message    MessagePage    every error and outcome; needs no person
 //	SignedOut  SignedOutPage  GET /auth/signed-out
@@ -39,7 +42,10 @@
 // (resource), /tokens/app/reveal, /tokens/app/forget (id); /tokens/inspect (token,
 // second); /scans (idempotency_key and one
 // subscription per choice), /scans/new (q, only, page, all, list, checked,
-// subscription), /scans/{id}/again (idempotency_key, of); /access/scopes (permission,
+// subscription), /scans/{id}/again (idempotency_key, of); /scans/schedules (key, q,
+// subscription, ids, every, weekday, hour, zone, agreed, do), /scans/schedules/end,
+// …/pause, …/resume, …/remove, …/dismiss, …/confirm (id), …/withdraw, …/renew (none);
+// /access/scopes (permission,
 // other), /access/requests (permission, reason), /access/list (api), /access/refresh
 // (none), /access/give-back (grant, shown, scope); /admin/consent/refresh (return_to),
 // /admin/consent/grant (scope), …/withdraw (seen, typed, return_to), /admin/allow
