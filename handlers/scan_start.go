@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -41,7 +42,7 @@ func readChoice(r *http.Request) (choice, error) {
 	}
 	f := r.Form
 	c := choice{query: templates.NewScanQuery{Text: strings.TrimSpace(f.Get("q")), Only: f.Get("only")}, list: f.Get("list"), checked: f.Get("checked"), all: f.Get("all") != ""}
-	c.query.Page, _ = strconv.Atoi(f.Get("page")) // anything else is the first page
+	c.query.Page, _ = strconv.Atoi(cmp.Or(f.Get("page"), f.Get("at"))) // anything else is the first page
 	if f.Get("clear") != "" {
 		c.query = templates.NewScanQuery{}
 	}

@@ -41,7 +41,7 @@
 // file, password, assertion, resource, scope, purpose), /tokens/app/identity
 // (resource), /tokens/app/reveal, /tokens/app/forget (id); /tokens/inspect (token,
 // second); /scans (idempotency_key and one
-// subscription per choice), /scans/new (q, only, page, all, list, checked,
+// subscription per choice), /scans/new (q, only, page, at, all, list, checked,
 // subscription), /scans/{id}/again (idempotency_key, of); /scans/schedules (key, q,
 // subscription, ids, every, weekday, hour, zone, agreed, do), /scans/schedules/end,
 // …/pause, …/resume, …/remove, …/dismiss, …/confirm (id), …/withdraw, …/renew (none);

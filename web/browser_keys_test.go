@@ -91,9 +91,9 @@ func walkByKeyboard(t *testing.T, b *chromium.Browser) {
 	v.Type(chromium.Enter)
 	v.Heading("Scan of 2 subscriptions")
 	// The focus stays where it was though the page is replaced beneath it.
-	v.tabTo(`.crumbs a`)
+	v.tabTo(`.subnav a[href="/scans"]`)
 	v.Wait("the end of the scan", `document.querySelector('#scan') && !document.querySelector('#scan[data-running]')`)
-	if at := v.Text(":focus"); at != "Scans" {
+	if at := v.Text(":focus"); at != "My scans" {
 		t.Errorf("after the end of the scan the focus is on %q", at)
 	}
 	v.useMenu()

@@ -35,6 +35,8 @@ func TestBrowser(t *testing.T) {
 		{"back button", goBackAfterSignOut, allowing},
 		{"tokens", getTokens, allowing},
 		{"tokens without scripts", getTokensWithoutScripts, blocking},
+		{"choose and start", chooseAndStart, allowing},
+		{"choose and start, without scripts", chooseAndStartWithoutScripts, blocking},
 		{"keyboard", walkByKeyboard, allowing},
 		{"all pages", seeAllPages, allowing},
 		{"my access", seeMyAccess, allowing},

@@ -71,9 +71,10 @@ func (tab *Tab) Spilling() []string {
 				meant = ['auto', 'scroll'].includes(style.overflowX) || style.textOverflow === 'ellipsis' || style.clipPath !== 'none';
 				if (!box && !style.display.startsWith('inline') && style.display !== 'contents') box = el;
 			}
+			if (meant || !box) continue;
 			range.selectNodeContents(node);
 			const out = Math.max(0, ...[...range.getClientRects()].map((r) => r.right)) - box.getBoundingClientRect().right;
-			if (!meant && out > 1) found.push(node.data.trim().slice(0, 60) + ' in ' + box.outerHTML.slice(0, 80));
+			if (out > 1) found.push(node.data.trim().slice(0, 60) + ' in ' + box.outerHTML.slice(0, 80));
 		}
 		return found.slice(0, 5);
 	})()`)
