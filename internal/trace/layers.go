@@ -294,13 +294,19 @@ func decode64(buf, run []byte, skip int) []byte {
 	return buf
 }
 
-// printable reports whether text is what people or programs write, not noise.
+// printable reports whether text is what people or programs write, and not noise.
+// A few odd bytes are left to a longer one: of letters that stood beside the base64.
 func printable(text []byte) bool {
 	odd := 0
-	for _, c := range text {
-		if c < ' ' && c != '\n' && c != '\r' && c != '\t' || c == 0x7f {
+	for i := 0; i < len(text); {
+		r, size := rune(text[i]), 1
+		if r >= utf8.RuneSelf {
+			r, size = utf8.DecodeRune(text[i:])
+		}
+		if r < ' ' && r != '\n' && r != '\r' && r != '\t' || r == 0x7f || r == utf8.RuneError {
 			odd++
 		}
+		i += size
 	}
-	return odd*20 <= len(text) && utf8.Valid(text)
+	return odd == 0 || len(text) >= 24 && odd*4 <= len(text)+8
 }
