@@ -77,7 +77,7 @@ func (s *findings) result(r *http.Request, live *session.Session, scanID string,
 	v.Reason, v.Evidence = evidenceOf(row.StatusReason)
 	back := list
 	if place.Position > 0 {
-		v.Place = strconv.Itoa(place.Position) + " of " + templates.Count(place.Total, "result")
+		v.Place = templates.PlaceIn(place.Position, place.Total, "result")
 		back = list.at((place.Position-1)/list.Limit + 1)
 	}
 	query := list.encode()
