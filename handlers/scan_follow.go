@@ -20,6 +20,7 @@ import (
 
 const (
 	shownTargets = 50 // subscriptions on one page of a scan
+	openTargets  = 5  // so many are shown although all went well
 	usualScans   = 5  // scans from which it is told how long one takes
 	lookedAt     = 10 // scans among which they are looked for
 )
@@ -73,6 +74,7 @@ func (s *scans) showScan(w http.ResponseWriter, r *http.Request, live *session.S
 	page := scanPage(one, read, names, s.now())
 	page.Page, page.Tabs = s.page(r, "", templates.ScansURL), scanTabs("")
 	page.Flash = s.flash(w, r)
+	page.Folded = page.State == templates.ScanCompleted && !page.Live && page.Total > openTargets && !r.URL.Query().Has("part")
 	part, _ := strconv.Atoi(r.URL.Query().Get("part")) // anything else is the first page
 	page.Targets, page.Pager = cutBy(page.Targets, shownTargets, part, "subscriptions",
 		func(n int) string { return templates.ScanTargetsURL(string(one.ID), n) })

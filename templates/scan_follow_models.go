@@ -32,7 +32,9 @@ type ScanPage struct {
 	Problems  []Problem // for example "waiting for you", with its action
 	Again     *Action   // scans again; nil while the scan runs
 	Targets   []ScanTarget
-	Pager     Pager // of the targets
+	// Folded says that the targets have nothing to tell: all went well.
+	Folded bool
+	Pager  Pager // of the targets
 	// RequestIDs says that each target shows AzTS's scanRequestId.
 	RequestIDs bool
 	Findings   *ScanFindings // nil: there is nothing to read
@@ -80,9 +82,6 @@ type ScanTarget struct {
 
 // ScanTargetsURL returns the address of one page of a scan's subscriptions.
 func ScanTargetsURL(id string, page int) string {
-	if page <= 1 {
-		return ScanURL(id) + "#targets"
-	}
 	return ScanURL(id) + "?" + url.Values{"part": {strconv.Itoa(page)}}.Encode() + "#targets"
 }
 
@@ -190,7 +189,7 @@ func share(part, whole int, words string) templ.Component {
 	if whole > 0 {
 		percent = clampPercent(100 * float64(part) / float64(whole))
 	}
-	b := append(make([]byte, 0, 256), `<span class="bar"><svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true"><rect class="bar-no" width="100" height="6"/><rect class="bar-way" width="`...)
+	b := append(make([]byte, 0, 256), `<span class="bar"><svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true"><rect class="bar-rest" width="100" height="6"/><rect class="bar-way" width="`...)
 	b = strconv.AppendFloat(b, percent, 'f', 1, 64)
 	b = append(b, `" height="6"/></svg><span class="num">`...)
 	return fragment(append(appendText(b, words), `</span></span>`...))

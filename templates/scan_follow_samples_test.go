@@ -52,6 +52,8 @@ func followSamples() map[string]templ.Component {
 	waits.Reading.State = ReadingWaits
 	waits.Problems = []Problem{{Tone: ToneWarning, Title: "The results wait for you", What: "AzTS asks for a second factor.", Code: "claims_challenge",
 		Primary: &Action{Label: "Go on to the company sign-in", URL: ScanContinueURL(waits.ID), Post: true}}}
+	folded := sampleScan(ScanCompleted)
+	folded.Folded, folded.Line, folded.Reading = true, "AzTS has scanned all of it.", ScanReading{State: ReadingWhole, Rows: 45_000, Expected: 45_000}
 	gone := sampleScan(ScanCompleted)
 	gone.Reading = ScanReading{State: ReadingGone, Expected: -1}
 	stalled := sampleScan(ScanStalled)
@@ -70,7 +72,7 @@ func followSamples() map[string]templ.Component {
 		Targets: []ScanTarget{{SubscriptionID: hostile, SubscriptionName: hostile, State: hostile, Reason: hostile, Next: hostile, RequestID: hostile, ResultsURL: "javascript:alert(1)"}}}
 	return map[string]templ.Component{
 		"scan": Scan(sampleScan(ScanRunning)), "scan-ended": Scan(sampleScan(ScanPartial)), "scan-waiting": Scan(sampleScan(ScanWaiting)),
-		"scan-reading": Scan(reading), "scan-reading-waits": Scan(waits), "scan-gone": Scan(gone), "scan-stalled": Scan(stalled), "scan-many": Scan(many),
+		"scan-reading": Scan(reading), "scan-reading-waits": Scan(waits), "scan-gone": Scan(gone), "scan-folded": Scan(folded), "scan-stalled": Scan(stalled), "scan-many": Scan(many),
 		"hostile-scan": Scan(strange), "leave": Leave(LeavePage{Page: samplePage(ScansURL), Scans: 2, StayURL: ScanURL(sampleScanID)}),
 	}
 }
@@ -113,6 +115,7 @@ func TestScanStates(t *testing.T) {
 		"scan-waiting":       {"form[method=post][action='/scans/" + sampleScanID + "/continue'] button.btn-primary"},
 		"scan-reading-waits": {"form[method=post][action='/scans/" + sampleScanID + "/continue'] button.btn-primary"},
 		"scan-reading":       {".card-note:contains('Reading results: 12,300 of 45,000 rows.') svg"},
+		"scan-folded":        {"details:not([open]) table", ".card-note:contains('45,000 results are read in.')"},
 		"scan-gone":          {".card-note:contains('not kept any more')"},
 		"scan-stalled":       {"form[action='/scans/" + sampleScanID + "/again'] input[name=idempotency_key]", "form input[name=of][value=open]", ".panel"},
 		"scan-many":          {".pager a[rel=next]", "td:contains('AzTS request') code"},

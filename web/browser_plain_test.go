@@ -82,6 +82,9 @@ func (v *visitor) refreshUntilEnded() {
 			}
 			return
 		}
+		if !v.visible(".shown-as-of time") || !strings.HasSuffix(v.Text(".shown-as-of time"), " UTC") {
+			v.t.Errorf("the page does not say of what time it is: %s", v.Text("#scan"))
+		}
 		v.Follow(func() { v.Press("Refresh") })
 	}
 	v.t.Fatalf("the scan still runs: %s", v.Text("#scan"))
