@@ -82,7 +82,7 @@ func (h *home) overview(w http.ResponseWriter, r *http.Request, live *session.Se
 	for _, row := range mine.rows {
 		passed += row.Passed
 		total += row.Total
-		page.FailedControls += row.Failed
+		page.FailedControls += max(0, row.Failed)
 	}
 	page.Compliance = compliance(passed, total)
 	n, _ := strconv.Atoi(r.URL.Query().Get("page")) // anything else is the first page

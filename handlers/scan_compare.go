@@ -33,7 +33,7 @@ const (
 )
 
 // comparisons is the area of what changed between two scans. A page of a scan
-// leads here by [comparisons.previousOf] and [templates.LastWeek].
+// leads here by [frame.previousOf] and [templates.LastWeek].
 type comparisons struct {
 	*frame
 	service       *scan.Service
@@ -440,10 +440,10 @@ func weekBefore(list []results.Info, id string) (found, note string) {
 // previousOf returns the scan before another one, with which to compare it: the
 // newest older one of a person that shares a subscription with it and whose
 // results are kept; false if there is none, or it cannot be found out.
-func (c *comparisons) previousOf(ctx context.Context, person access.PersonID, id string) (string, bool) {
-	list, err := c.archive.List(ctx, person, results.MaxSets)
+func (f *frame) previousOf(ctx context.Context, archive *results.Archive, person access.PersonID, id string) (string, bool) {
+	list, err := archive.List(ctx, person, results.MaxSets)
 	if err != nil {
-		c.log.WarnContext(ctx, "the kept results cannot be listed", "err", err)
+		f.log.WarnContext(ctx, "the kept results cannot be listed", "err", err)
 	}
 	return previous(list, id)
 }

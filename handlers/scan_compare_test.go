@@ -276,13 +276,13 @@ func TestSinceLastWeek(t *testing.T) {
 	if strings.Contains(text(doc, "main"), "oldest that is kept") || !strings.Contains(text(doc, ".strip"), "1 Nov 2026, 09:00") {
 		t.Errorf("a week before: %s", text(doc, ".strip"))
 	}
-	if got, ok := k.previousOf(t.Context(), ann.User.ID, third); !ok || got != second {
+	if got, ok := k.previousOf(t.Context(), k.archive, ann.User.ID, third); !ok || got != second {
 		t.Errorf("the scan before is %q, %v", got, ok)
 	}
-	if got, ok := k.previousOf(t.Context(), ann.User.ID, first); ok {
+	if got, ok := k.previousOf(t.Context(), k.archive, ann.User.ID, first); ok {
 		t.Errorf("before the first there is %q", got)
 	}
-	if _, ok := k.previousOf(t.Context(), ben.User.ID, third); ok {
+	if _, ok := k.previousOf(t.Context(), k.archive, ben.User.ID, third); ok {
 		t.Error("somebody else's scan has one before it")
 	}
 }

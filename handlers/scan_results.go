@@ -69,6 +69,9 @@ func (s *findings) view(ctx context.Context, r *http.Request, live *session.Sess
 		}
 		return v, nil
 	}
+	if before, ok := s.previousOf(ctx, s.archive, live.User.ID, string(one.ID)); ok && !v.Live {
+		v.CompareURL = templates.ScanCompareURL(string(one.ID), before)
+	}
 	names := s.subscriptions.of(ctx, live).names()
 	list := readList(r.URL.Query())
 	if v.Live {

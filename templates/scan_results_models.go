@@ -24,6 +24,8 @@ type ScanFindings struct {
 	// Gone says why nothing is kept, with the way to new results.
 	Gone *Problem
 
+	CompareURL string // of what changed since the scan before; empty: there is none
+
 	Total, Passed, Failed, Others         int
 	AllURL, PassedURL, FailedURL, RestURL string // of the list with those rows only
 	Charts                                []Chart

@@ -38,6 +38,7 @@ func TestBrowser(t *testing.T) {
 		{"scan followed", followScan, allowing},
 		{"keyboard", walkByKeyboard, allowing},
 		{"all pages", seeAllPages, allowing},
+		{"what changed", seeWhatChanged, allowing},
 		{"my access", seeMyAccess, allowing},
 		{"my access by keyboard", giveBackByKeyboardAlone, allowing},
 		{"disabled account", signInDisabled, allowing},
