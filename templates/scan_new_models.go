@@ -118,7 +118,12 @@ func (p *PastedIDs) checkedText() string {
 func (v *NewScanPage) unknown(s *Subscription) bool { return s.AccessLevel == "" && v.Problem == nil }
 
 // allLabel says what choosing all does.
-func (v *NewScanPage) allLabel() string { return "Choose all " + number(v.All) }
+func (v *NewScanPage) allLabel() string {
+	if v.Pager.Total > v.Limit {
+		return "Choose the first " + number(v.All)
+	}
+	return "Choose all " + number(v.All)
+}
 
 func entries(n int) string {
 	if n == 1 {
