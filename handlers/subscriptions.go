@@ -222,8 +222,11 @@ func (s *subscriptions) ask(ctx context.Context, live *session.Session) estate {
 		row.AccessLevel = accessLevel(&sum)
 		// Nothing scanned is neither 0 % nor 100 %.
 		row.Compliance = templates.Compliance{Known: sum.Compliance.Known && !(sum.Total.Known && sum.Total.N == 0), Percent: sum.Compliance.Value}
-		row.Passed, row.Failed, row.Total = sum.Passed.N, sum.Failed.N, sum.Total.N
+		row.Passed, row.Failed, row.Total = numberOf(sum.Passed), numberOf(sum.Failed), numberOf(sum.Total)
 		row.LastScan = sum.LastModified.Time
+		if row.LastScan.IsZero() {
+			row.LastScanText = sum.LastModified.Text
+		}
 	}
 	e.noRole = err == nil && len(summaries) == 0
 	usage, err := s.scans.Usage(ctx, live.User.ID)
@@ -239,6 +242,14 @@ func (s *subscriptions) ask(ctx context.Context, live *session.Session) estate {
 	}
 	slices.SortStableFunc(e.rows, worstFirst)
 	return e
+}
+
+// numberOf is below zero where AzTS gave no number: no failures is something else.
+func numberOf(c azts.Count) int {
+	if !c.Known {
+		return -1
+	}
+	return c.N
 }
 
 // accessLevel is how AzTS shows a subscription that it has an answer about: it

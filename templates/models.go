@@ -55,10 +55,12 @@ type Subscription struct {
 	Name        string // empty: unknown, the id stands alone
 	AccessLevel string // AzTS's callerAccessLevel; empty: AzTS does not know it
 	Compliance  Compliance
-	Passed      int
+	Passed      int // these three are below zero where AzTS gave no number
 	Failed      int
 	Total       int
 	LastScan    time.Time // zero: never, or not known
+	// LastScanText is what AzTS wrote where that is no time.
+	LastScanText string
 	// ScansToday of ScansLimit are shown when ScansLimit is above zero.
 	ScansToday, ScansLimit int
 	// UsedUpUntil is when AzTS takes the next request; zero: it may take one now.

@@ -1107,7 +1107,7 @@ func overviewTable(v *OverviewPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = ago(v.Now, v.Subscriptions[i].LastScan).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = lastScan(v.Now, &v.Subscriptions[i]).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -274,7 +274,7 @@ func plural(n int, noun string) string {
 // failedCount is the number of failed controls, in the colour of failure when
 // there are any.
 func failedCount(s *Subscription) templ.Component {
-	if !s.Compliance.Known {
+	if !s.Compliance.Known || s.Failed < 0 {
 		return blank
 	}
 	n := number(s.Failed)
@@ -284,9 +284,18 @@ func failedCount(s *Subscription) templ.Component {
 	return markup(`<strong class="s-failed">` + n + `</strong>`)
 }
 
+// lastScan is when a subscription was scanned last; what AzTS wrote instead of a
+// time is not "never".
+func lastScan(now time.Time, s *Subscription) templ.Component {
+	if s.LastScan.IsZero() && s.LastScanText != "" {
+		return fragment(append(appendText([]byte(`<span class="muted wrap">`), s.LastScanText), `</span>`...))
+	}
+	return ago(now, s.LastScan)
+}
+
 // count is n, or a blank for a subscription that AzTS has no figures of.
 func count(s *Subscription, n int) templ.Component {
-	if !s.Compliance.Known {
+	if !s.Compliance.Known || n < 0 {
 		return blank
 	}
 	return markup(number(n))

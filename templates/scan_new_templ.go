@@ -901,7 +901,7 @@ func scanOffer(v *NewScanPage, s *Subscription) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = ago(v.Now, s.LastScan).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = lastScan(v.Now, s).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -97,6 +97,26 @@ func TestFaultsOfAzTSReachThePagesAsWords(t *testing.T) {
 			t.Errorf("%d of %d results are kept", n, rows)
 		}
 	})
+	t.Run("strange summaries", func(t *testing.T) {
+		w.tenant.answerWith(nil)
+		w.tenant.Faults().Set("azts.weird_values", "", -1)
+		defer w.tenant.Faults().Clear("azts.weird_values")
+		b := w.in(t).browser() // who has asked for none yet
+		b.signIn(dana)
+		for _, path := range []string{"/scans/new", "/"} {
+			p := b.get(path)
+			harmless(t, path, p)
+			for _, said := range []string{"93.3 %", "31/31/2026 6:15 PM"} {
+				if !strings.Contains(p.text("main"), said) {
+					t.Errorf("%s does not say %q: %s", path, said, p.text("main"))
+				}
+			}
+			// Minus one failure is not none.
+			if row := p.sel(`tbody tr:contains("Management Group")`); row.Length() == 0 || row.Find(`[data-label="Failed"]:contains("0")`).Length() != 0 {
+				t.Errorf("%s believes what is no number: %s", path, row.Text())
+			}
+		}
+	})
 	t.Run("results that do not open any more", func(t *testing.T) {
 		id := strings.TrimPrefix(pages[down], "/scans/")
 		storetest.Exec(t, "sqlite:"+w.db, "UPDATE result_sets SET head = zeroblob(64), version = version + 1 WHERE scan_id = '"+id+"'")
@@ -136,39 +156,41 @@ func csvOf(b *browser, scan string) [][]string {
 // a beginning.
 const shownPage = 300 << 10
 
+// harmless says that a page is whole, and that AzTS's text is text in it.
+func harmless(t testing.TB, what string, p *page) {
+	t.Helper()
+	if p.status != http.StatusOK || len(p.body) > shownPage || !strings.Contains(p.body, "</html>") {
+		t.Errorf("%s: %d with %d bytes", what, p.status, len(p.body))
+	}
+	if n := p.sel(`main script, main img[onerror], main svg[onload], main a[href^="javascript"], main a[href^="="]`).Length(); n != 0 {
+		t.Errorf("%s: %d elements are AzTS's own", what, n)
+	}
+}
+
 func (w *world) showsStrangeValues(b *browser, scan string, rows int) {
 	w.t.Helper()
-	harmless := func(what string, p *page) {
-		w.t.Helper()
-		if p.status != http.StatusOK || len(p.body) > shownPage || !strings.Contains(p.body, "</html>") {
-			w.t.Errorf("%s: %d with %d bytes", what, p.status, len(p.body))
-		}
-		if n := p.sel(`main script, main img[onerror], main svg[onload], main a[href^="javascript"], main a[href^="="]`).Length(); n != 0 {
-			w.t.Errorf("%s: %d elements are AzTS's own", what, n)
-		}
-	}
 	p := b.get(scan).want(http.StatusOK, "Scan of 1 subscription")
-	harmless("the table", p)
+	harmless(w.t, "the table", p)
 	p.has("#found .tone-warning", "Some results are missing here") // equal ids: the later one is dropped, and said
 	for _, value := range []string{"Quarantined", "-2+3"} {
 		q := b.get(scan + "?" + url.Values{"q": {""}, "status": {value}}.Encode())
 		if value != "Quarantined" {
 			q = b.get(scan + "?" + url.Values{"severity": {value}}.Encode())
 		}
-		harmless(value, q)
+		harmless(w.t, value, q)
 		if q.sel("#results tbody tr").Length() == 0 {
 			w.t.Errorf("nothing is found by %s", value)
 		}
 	}
 	for _, words := range []string{"long reason", "onerror", "HYPERLINK", "calc"} {
 		list := b.get(scan + "?" + url.Values{"q": {words}}.Encode())
-		harmless(words, list)
+		harmless(w.t, words, list)
 		link := list.sel(`#results tbody a[href*="/results/"]`).First().AttrOr("href", "")
 		if link == "" {
 			w.t.Errorf("nothing is found by %q", words)
 			continue
 		}
-		harmless("the result of "+words, b.get(link))
+		harmless(w.t, "the result of "+words, b.get(link))
 	}
 	records := csvOf(b, scan)
 	if len(records) == 0 || len(records) > rows {
