@@ -2,7 +2,6 @@ package templates
 
 import (
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -52,10 +51,6 @@ func (v *OverviewPage) startClass() string {
 		return "btn btn-primary"
 	}
 	return "btn"
-}
-
-func anyRunning(rows []ScanRow) bool {
-	return slices.ContainsFunc(rows, func(r ScanRow) bool { return r.State.Running() })
 }
 
 // took tells how long the scan ran, or has been running.
