@@ -234,11 +234,12 @@ func TestKillWhileEnding(t *testing.T) {
 			if !strings.HasSuffix(r.URL.Path, "/ControlScanResult") {
 				return false
 			}
-			if calls.Add(1) == 1 {
-				release = storetest.HoldWrites(t, databaseURL) // what is found out now cannot be stored
+			last := calls.Add(1) == 2 // of two subscriptions, in one look or in two
+			if last {
+				release = storetest.HoldWrites(t, databaseURL) // that it has ended cannot be stored
 			}
 			k.answer(w, r)
-			if calls.Load() == 2 { // of two subscriptions: nothing is left to ask
+			if last {
 				close(seen)
 				<-killed
 			}
