@@ -82,8 +82,8 @@ func (e *events) enter(id session.ID) (leave func(), ok bool) {
 }
 
 // state is GET /session?leaving=: is somebody signed in, and until when; with
-// leaving also how many scans will wait if they sign out. It does not count as a
-// request of the person. That nobody is signed in is an answer, not a failure:
+// leaving also how many scans will wait if they sign out, and how many repeated
+// ones go on. It does not count as a request of the person. That nobody is signed in is an answer, not a failure:
 // browsers show failures to whoever has their console open.
 func (e *events) state(w http.ResponseWriter, r *http.Request) error {
 	live, err := e.sessions.Peek(r)
@@ -95,9 +95,10 @@ func (e *events) state(w http.ResponseWriter, r *http.Request) error {
 		EndsAt   time.Time `json:"endsAt,omitzero"`
 		Mark     string    `json:"mark,omitempty"`
 		Waiting  int       `json:"waiting,omitempty"`
+		Repeats  int       `json:"repeats,omitempty"`
 	}
 	if live != nil && r.URL.Query().Has("leaving") {
-		answer.Waiting = e.waiting(r.Context(), e.scans, live)
+		answer.Waiting, answer.Repeats = e.waiting(r.Context(), e.scans, live), e.repeats(r.Context(), e.scans, live)
 	}
 	if live != nil {
 		answer.SignedIn, answer.EndsAt, answer.Mark = true, live.EndsAt, mark(live)

@@ -85,6 +85,9 @@ func (s *signOut) logout(w http.ResponseWriter, r *http.Request) error {
 // warn asks whether to sign out although scans will wait.
 func (s *signOut) warn(w http.ResponseWriter, r *http.Request, scans int) error {
 	page := templates.LeavePage{Page: s.page(r, "Sign out?", ""), Scans: scans, StayURL: s.pageOfForm(r)}
+	if live, err := s.sessions.Peek(r); err == nil && live != nil {
+		page.Repeats = s.repeats(r.Context(), s.scans, live)
+	}
 	page.Path = page.StayURL // a form cannot be come back to
 	return s.render(w, r, http.StatusOK, templates.Leave(page))
 }
@@ -104,6 +107,14 @@ func (f *frame) waiting(ctx context.Context, scans *scan.Service, live *session.
 		return 0
 	}
 	return n
+}
+
+// repeats counts the repeated scans of a person, which go on when they sign out.
+func (f *frame) repeats(ctx context.Context, scans *scan.Service, live *session.Session) int {
+	if scans == nil {
+		return 0
+	}
+	return scans.ActiveSchedules(ctx, live.User.ID)
 }
 
 const (

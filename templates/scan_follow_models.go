@@ -94,7 +94,7 @@ func (t *ScanTarget) label() string {
 
 // title is the page's title, which tabs and taskbars show: the state first.
 func (v *ScanPage) title() string {
-	name := "Scan " + shortID(v.ID)
+	name := "Scan of " + v.subject()
 	switch {
 	case v.State.Running():
 		return "(" + number(v.Ended) + " of " + number(v.Total) + ") " + name
@@ -102,6 +102,14 @@ func (v *ScanPage) title() string {
 		return "✓ " + scanWord(v.State) + " · " + name
 	}
 	return "⚠ " + scanWord(v.State) + " · " + name
+}
+
+// subject is what is scanned, in a few words.
+func (v *ScanPage) subject() string {
+	if v.Total == 1 && len(v.Targets) == 1 && v.Targets[0].SubscriptionName != "" {
+		return v.Targets[0].SubscriptionName
+	}
+	return plural(v.Total, "subscription")
 }
 
 // scanWord is the word for a state; an unknown one as it came.
@@ -210,5 +218,6 @@ func clockTime(t time.Time) templ.Component {
 type LeavePage struct {
 	Page
 	Scans   int    // that will wait
+	Repeats int    // repeated scans that go on
 	StayURL string // back to where the person was
 }

@@ -101,8 +101,8 @@ func TestScanRegionIsFollowedWhileItRuns(t *testing.T) {
 
 // TestScanTitleTellsTheState: a tab in the background shows nothing else.
 func TestScanTitleTellsTheState(t *testing.T) {
-	for name, want := range map[string]string{"scan": "(3 of 5) Scan 01jd6w3q…k2m9 · AzTS Portal", "scan-reading": "✓ Completed · Scan 01jd6w3q…k2m9 · AzTS Portal",
-		"scan-waiting": "⚠ Waiting for you · Scan 01jd6w3q…k2m9 · AzTS Portal"} {
+	for name, want := range map[string]string{"scan": "(3 of 5) Scan of 5 subscriptions · AzTS Portal", "scan-reading": "✓ Completed · Scan of 5 subscriptions · AzTS Portal",
+		"scan-waiting": "⚠ Waiting for you · Scan of 5 subscriptions · AzTS Portal"} {
 		if got := doc(t, name).Find("title").Text(); got != want {
 			t.Errorf("%s: title %q, want %q", name, got, want)
 		}

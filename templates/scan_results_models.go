@@ -254,7 +254,9 @@ func valueLabel(field, label string) templ.Component {
 }
 
 // PlaceIn returns "6,998 of 18,564 results".
-func PlaceIn(position, total int, noun string) string { return number(position) + " of " + plural(total, noun) }
+func PlaceIn(position, total int, noun string) string {
+	return number(position) + " of " + plural(total, noun)
+}
 
 // Count returns "1 row" or "1,200 rows".
 func Count(n int, noun string) string { return plural(n, noun) }

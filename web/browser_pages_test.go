@@ -99,7 +99,7 @@ func seeAsEmployee(t *testing.T, w *world, b *chromium.Browser) {
 	v.see("/scans/new", "New scan")
 	v.Click(`input[aria-label="Choose Contoso Prod"]`)
 	v.Press("Start scan")
-	v.Heading("Scan of 1 subscription")
+	v.Heading("Scan of Contoso Prod")
 	v.check("running scan")
 	v.Wait("the end of the scan", `document.querySelector('#scan') && !document.querySelector('#scan[data-running]')`)
 	v.check("ended scan")

@@ -20,7 +20,7 @@ func seeWhatChanged(t *testing.T, b *chromium.Browser) {
 		v.Click(`input[aria-label="Choose Contoso Prod"]`)
 		v.has("[data-count]", "1 chosen")
 		v.Press("Scan the chosen")
-		v.Heading("Scan of 1 subscription")
+		v.Heading("Scan of Contoso Prod")
 		v.visit("/")
 		v.WaitWithin(time.Minute, "the end of the scan", `!document.querySelector('#running-scans tbody tr')`)
 		v.WaitWithin(time.Minute, "its results", `document.querySelector('#news-title')`)

@@ -17,7 +17,7 @@ func readFindings(t *testing.T, b *chromium.Browser) {
 	v.signIn(sandbox.DanaID, "/scans/new", "New scan")
 	v.Click(`input[aria-label="Choose Contoso Prod"]`)
 	v.Press("Start scan")
-	v.Heading("Scan of 1 subscription")
+	v.Heading("Scan of Contoso Prod")
 	// The page shows them without being loaded anew.
 	v.WaitWithin(time.Minute, "all results", `document.querySelector('#list-title')?.innerText === '10,400 results' && !document.querySelector('#scan[data-running], #found [data-running]')`)
 	v.Click(`.drop > summary:has(+ fieldset input[name=status])`)

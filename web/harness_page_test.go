@@ -63,6 +63,16 @@ func (p *page) want(status int, heading string) *page {
 	return p
 }
 
+// wantScan fails the test unless this is the page of a scan of one subscription,
+// which is called by its name where that is known.
+func (p *page) wantScan() *page {
+	p.t.Helper()
+	if p.status != http.StatusOK || !strings.HasPrefix(p.heading(), "Scan of ") {
+		p.t.Fatalf("%s is %d %q, want a scan: %.600s", p.url, p.status, p.heading(), p.body)
+	}
+	return p
+}
+
 // has fails the test unless a selector's text holds a text.
 func (p *page) has(css, text string) {
 	p.t.Helper()

@@ -89,17 +89,17 @@ func TestFaultsOfAzTSReachThePagesAsWords(t *testing.T) {
 	t.Run("strange values", func(t *testing.T) { w.in(t).showsStrangeValues(b.in(t), pages[weird], rows) })
 	t.Run("a circle", func(t *testing.T) {
 		b := b.in(t)
-		b.get(pages[loop]).want(http.StatusOK, "Scan of 1 subscription").has("#found .tone-warning", "Some results are missing here")
+		b.get(pages[loop]).wantScan().has("#found .tone-warning", "Some results are missing here")
 		if n := len(csvOf(b, pages[loop])); n == 0 || n >= rows {
 			t.Errorf("%d of %d results are kept", n, rows)
 		}
 	})
 	t.Run("a subscription that is gone", func(t *testing.T) {
-		b.in(t).get(pages[gone]).want(http.StatusOK, "Scan of 1 subscription").has("#found .tone-warning", "none came")
+		b.in(t).get(pages[gone]).wantScan().has("#found .tone-warning", "none came")
 	})
 	t.Run("down for a while", func(t *testing.T) {
 		b := b.in(t)
-		if p := b.get(pages[down]).want(http.StatusOK, "Scan of 1 subscription"); p.sel("#found .tone-warning").Length() != 0 {
+		if p := b.get(pages[down]).wantScan(); p.sel("#found .tone-warning").Length() != 0 {
 			t.Errorf("what came late is not believed: %s", p.text("#found"))
 		}
 		if n := len(csvOf(b, pages[down])); n != rows {
@@ -130,7 +130,7 @@ func TestFaultsOfAzTSReachThePagesAsWords(t *testing.T) {
 		id := strings.TrimPrefix(pages[down], "/scans/")
 		storetest.Exec(t, "sqlite:"+w.db, "UPDATE result_sets SET head = zeroblob(64), version = version + 1 WHERE scan_id = '"+id+"'")
 		b := b.in(t)
-		b.get(pages[down]).want(http.StatusOK, "Scan of 1 subscription").has("#found", "cannot be opened any more")
+		b.get(pages[down]).wantScan().has("#found", "cannot be opened any more")
 		for _, path := range []string{"/", "/scans", "/scans/trend", pages[loop]} {
 			if p := b.get(path); p.status != http.StatusOK {
 				t.Errorf("%s is answered with %d: %s", path, p.status, p.text("main"))
@@ -178,7 +178,7 @@ func harmless(t testing.TB, what string, p *page) {
 
 func (w *world) showsStrangeValues(b *browser, scan string, rows int) {
 	w.t.Helper()
-	p := b.get(scan).want(http.StatusOK, "Scan of 1 subscription")
+	p := b.get(scan).wantScan()
 	harmless(w.t, "the table", p)
 	p.has("#found .tone-warning", "Some results are missing here") // equal ids: the later one is dropped, and said
 	for _, value := range []string{"Quarantined", "-2+3"} {

@@ -180,15 +180,18 @@ async function stay() {
 // have been told, and need not be asked.
 async function warn() {
   const note = document.getElementById('leave-note');
-  let waiting;
+  let waiting, repeats;
   try {
     const answer = await fetch('/session?leaving=1', { headers: { Accept: 'application/json' }, cache: 'no-store', redirect: 'manual' });
-    ({ waiting } = await answer.json());
+    ({ waiting, repeats } = await answer.json());
   } catch {
     return; // they are asked instead
   }
-  note.hidden = !waiting;
-  note.textContent = waiting ? `If you sign out, ${waiting === 1 ? '1 running scan waits' : `${waiting} running scans wait`} until you sign in again.` : '';
+  const sentences = [];
+  if (waiting) sentences.push(`If you sign out, ${waiting === 1 ? '1 running scan waits' : `${waiting} running scans wait`} until you sign in again.`);
+  if (repeats) sentences.push('Your repeated scans go on when you sign out.');
+  note.hidden = !sentences.length;
+  note.textContent = sentences.join(' ');
   const form = document.querySelector('form[data-leave]');
   form.querySelector('[name=anyway]')?.remove();
   if (!waiting) return;
