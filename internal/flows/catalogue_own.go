@@ -122,7 +122,7 @@ var ownFlows = []Flow{
 		Risks:      []string{"It outlives the password of the day, and single sign-out does not end it.", "Revoking all sessions does, and so does the end of the account."},
 		Places:     []Place{InLab},
 		PlacesNote: "Your session here does this for you all day; its tokens are not lent to experiments.",
-		Failures:   []string{"missing-consent", "two-resources", "no-mfa"},
+		Failures:   []string{"missing-consent", "no-mfa"},
 	},
 	{
 		ID: "device-code", Group: Own, Title: "Device code",

@@ -9,16 +9,16 @@ var failures = []Failure{
 		Check: "The state must open a cookie of this browser, before code, token or error are believed.", Code: "state_unknown",
 		Why: "Else a stranger could slip in an answer of their own, and you would work in their account without noticing.", Harmless: true},
 	{ID: "other-nonce", Title: "Other nonce", What: "The ID token was made for another sign-in: its nonce is another.", Refuses: Portal,
-		Check: "The nonce in the ID token must be the one of this sign-in.", Code: "nonce",
+		Check: "The nonce in the ID token must be the one of this sign-in.", Code: "id_token_nonce",
 		Why: "Else a token that was caught elsewhere could be played again here.", Harmless: true},
 	{ID: "foreign-audience", Title: "Foreign audience", What: "The token is genuine, but for somebody else.", Refuses: Portal,
-		Check: "aud must be who reads the token: this portal for an ID token, the API for an access token.", Code: "audience",
+		Check: "aud must be who reads the token: this portal for an ID token, the API for an access token.", Code: "id_token_aud",
 		Why: "Else any application that you ever signed in to could act as you everywhere.", Harmless: true},
 	{ID: "expired-token", Title: "Expired token", What: "The token was good once.", Refuses: Portal,
-		Check: "exp must lie ahead, with five minutes of grace.", Code: "expired",
+		Check: "exp must lie ahead, with five minutes of grace.", Code: "id_token_exp",
 		Why: "Tokens get lost. An end makes that a small loss."},
 	{ID: "tampered-signature", Title: "Tampered signature", What: "One character inside the token is changed, for example a name.", Refuses: Portal,
-		Check: "The signature must fit the content, with a key of the tenant.", Code: "signature",
+		Check: "The signature must fit the content, with a key of the tenant.", Code: "id_token_signature",
 		Why: "Else everybody could write themselves a token.", Harmless: true},
 	{ID: "wrong-verifier", Title: "Wrong verifier", What: "The code is redeemed with another verifier than the one whose hash was sent.", Refuses: Tenant,
 		Check: "SHA-256 of the verifier must be the challenge.", Code: "AADSTS501481",
@@ -42,7 +42,7 @@ var failures = []Failure{
 		Check: "Conditional Access: the sign-in must have what the policy demands.", Code: "AADSTS50076",
 		Why: "A password alone is guessed, fished or reused."},
 	{ID: "clock-off", Title: "Clock ten minutes off", What: "The portal's clock is ten minutes slow, so a fresh token is from the future.", Refuses: Portal,
-		Check: "nbf and iat must not lie ahead by more than five minutes.", Code: "not_yet_valid",
+		Check: "nbf and iat must not lie ahead by more than five minutes.", Code: "id_token_nbf",
 		Why: "Times only mean something where clocks agree. The doctor compares them."},
 }
 
@@ -56,4 +56,77 @@ func FindFailure(id string) (Failure, bool) {
 		return Failure{}, false
 	}
 	return failures[i], true
+}
+
+// Breaks reports whether a flow can be run at a place with a failure; "" is none.
+func (f Flow) Breaks(failure string, at Place) bool {
+	if !f.Runs(at) {
+		return false
+	}
+	if failure == "" {
+		return true
+	}
+	if !slices.Contains(f.Failures, failure) {
+		return false
+	}
+	if at == InLab {
+		return true
+	}
+	return slices.Contains(tenantFailures[f.ID], failure)
+}
+
+// FailureIn returns a failure as a flow shows it at a place: the same thing done
+// wrong is not refused by the same party everywhere.
+func FailureIn(flow, id string, at Place) (Failure, bool) {
+	f, ok := FindFailure(id)
+	if !ok {
+		return f, false
+	}
+	for _, other := range refusedElsewhere[id] {
+		if slices.Contains(other.flows, flow) {
+			f.Refuses, f.Code = other.by, other.code
+			if other.check != "" {
+				f.Check = other.check
+			}
+		}
+	}
+	return f, true
+}
+
+// elsewhere is who refuses a failure in some flows.
+type elsewhere struct {
+	flows       []string
+	by          Party
+	code, check string
+}
+
+// What the API says stands in WWW-Authenticate (RFC 6750 §3.1).
+var refusedElsewhere = map[string][]elsewhere{
+	"wrong-state": {{[]string{"implicit"}, Browser, "state_unknown", "The script in the page must find the state that it sent."}},
+	"foreign-audience": {
+		{[]string{"on-behalf-of", "client-credentials-secret"}, AzTS, "invalid_token", "The audience of an access token must be the API that reads it."},
+		{[]string{"client-credentials-certificate"}, Tenant, "AADSTS700027", "The assertion's audience must be the token endpoint of the tenant."},
+		{[]string{"client-credentials-federated"}, Tenant, "AADSTS700212", "The audience must be the one of the federated credential."}},
+	"expired-token": {
+		{[]string{"on-behalf-of"}, AzTS, "invalid_token", "exp must lie ahead."},
+		{[]string{"client-credentials-certificate", "client-credentials-federated"}, Tenant, "AADSTS700024", "The assertion must be within its time range."}},
+	"tampered-signature": {
+		{[]string{"on-behalf-of", "implicit"}, AzTS, "invalid_token", "The signature must fit the content, with a key of the tenant."},
+		{[]string{"client-credentials-certificate"}, Tenant, "AADSTS700027", "The signature must fit the content, with the key of a registered certificate."},
+		{[]string{"client-credentials-federated"}, Tenant, "AADSTS50027", "The signature must fit the content, with a key of the other issuer."}},
+	"missing-consent": {{[]string{"incremental-consent", "admin-consent", "device-code"}, Tenant, "AADSTS65004", "Who is asked may say no, and then there is no grant."}},
+	"two-resources": {
+		{[]string{"client-credentials-secret"}, Tenant, "AADSTS70011", ""},
+		{[]string{"managed-identity"}, Machine, "invalid_resource", "A machine's endpoint knows one resource a request."}},
+	"clock-off": {{[]string{"client-credentials-certificate"}, Tenant, "AADSTS700024", "The assertion must be within its time range, with five minutes of grace."}},
+}
+
+// tenantFailures are what can be broken against the configured tenant, by flow:
+// what harms nobody, and is noticed on our side or by one refused request.
+var tenantFailures = map[string][]string{
+	"sign-in":             {"wrong-state", "other-nonce", "foreign-audience", "tampered-signature", "clock-off"},
+	"hybrid":              {"wrong-state", "other-nonce", "foreign-audience", "tampered-signature", "clock-off", "wrong-verifier"},
+	"code-pkce":           {"wrong-state", "wrong-verifier"},
+	"incremental-consent": {"wrong-state"},
+	"step-up":             {"wrong-state"},
 }

@@ -109,6 +109,7 @@ type Settings struct {
 	LegacyRedirect      string
 	PublicClientID      string // the Azure CLI, for device code and password
 	PeoplePassword      string // of everybody in [Sandbox.People]
+	Subscription        string // id of one on which the employee has a role
 }
 
 // Settings returns what the portal's registration consists of.
@@ -128,7 +129,7 @@ func (s *Sandbox) Settings() Settings {
 		ScriptClientID: ScriptClientID, ScriptClientSecret: ScriptClientSecret,
 		CertificateClientID: CertificateClientID,
 		LegacyClientID:      LegacyClientID, LegacyRedirect: LegacyRedirect,
-		PublicClientID: AzureCLIAppID, PeoplePassword: SamplePassword,
+		PublicClientID: AzureCLIAppID, PeoplePassword: SamplePassword, Subscription: firstSubscriptionID,
 	}
 }
 

@@ -1,0 +1,124 @@
+package flows
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"time"
+
+	"azts.internal/portal/internal/apperr"
+	"azts.internal/portal/internal/trace"
+)
+
+// RunLife is how long a run is kept for its owner.
+const RunLife = 24 * time.Hour
+
+// Run is a flow that was carried out, or that waits for its person.
+type Run struct {
+	ID        string    `json:"id"`
+	Flow      string    `json:"flow"`
+	Failure   string    `json:"failure,omitempty"`
+	Place     Place     `json:"place"`
+	StartedAt time.Time `json:"startedAt"`
+	EndsAt    time.Time `json:"endsAt"` // when it is forgotten
+	// Waits is what a device waits for; nil for nothing.
+	Waits   *Waiting    `json:"waits,omitempty"`
+	Outcome Outcome     `json:"outcome"`
+	Trace   trace.Trace `json:"trace"`
+	// Share opens the run for the help desk; "" where it is not shared.
+	Share string `json:"share,omitempty"`
+}
+
+// Outcome is how a run ended.
+type Outcome struct {
+	// Refused says who refused; "" for nobody.
+	Refused Party  `json:"refused,omitempty"`
+	Code    string `json:"code,omitempty"`
+	Text    string `json:"text"`
+	// Expected says that this is what the failure is to show, or, without one,
+	// that the flow went through.
+	Expected bool `json:"expected"`
+	// Message is the message that was refused, by its number from 1; 0 for none.
+	Message int `json:"message,omitempty"`
+}
+
+// Waiting is what a script that waits for a person at another device has.
+type Waiting struct {
+	UserCode  string    `json:"userCode"`
+	Address   string    `json:"address"` // where it is entered
+	ExpiresAt time.Time `json:"expiresAt"`
+	NextAt    time.Time `json:"nextAt"` // when it may ask again
+	Polls     int       `json:"polls"`
+	// Secret is for this package alone: the device code and what was said.
+	Secret deviceState `json:"secret"`
+}
+
+// Refusal is why a flow did not go through.
+type Refusal struct {
+	By   Party
+	Code string
+	Text string
+}
+
+func (e *Refusal) Error() string { return string(e.By) + " refuses: " + e.Code + ": " + e.Text }
+
+func newID() string {
+	b := make([]byte, 15)
+	rand.Read(b) // never fails (crypto/rand)
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+func newRun(flow, failure string, place Place, now time.Time) *Run {
+	return &Run{ID: newID(), Flow: flow, Failure: failure, Place: place, StartedAt: now, EndsAt: now.Add(RunLife)}
+}
+
+// finish notes how a run ended and what was said.
+func (r *Run) finish(recorder *trace.Recorder, err error) {
+	r.Outcome = outcomeOf(r.Flow, r.Failure, r.Place, err)
+	recorder.Finish(r.Outcome.Text)
+	r.Trace = recorder.Trace()
+	r.Outcome.Text = r.Trace.Outcome
+	if r.Outcome.Refused != "" {
+		r.Outcome.Message = len(r.Trace.Messages)
+	}
+}
+
+// outcomeOf puts the end of a run in words.
+func outcomeOf(flow, failure string, place Place, err error) Outcome {
+	want, broken := FailureIn(flow, failure, place)
+	if err == nil {
+		if broken {
+			return Outcome{Text: "Nobody refused it, though somebody should have."}
+		}
+		return Outcome{Text: "The flow went through.", Expected: true}
+	}
+	refusal := refusalOf(err)
+	out := Outcome{Refused: refusal.By, Code: refusal.Code, Text: refusal.Text}
+	out.Expected = broken && refusal.By == want.Refuses && refusal.Code == want.Code
+	return out
+}
+
+// refusalOf tells who refused. What the portal's own checks say counts as the
+// portal's, what they report of the tenant as the tenant's.
+func refusalOf(err error) *Refusal {
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		return refusal
+	}
+	e := apperr.From(err)
+	refusal = &Refusal{By: Portal, Code: e.Code, Text: e.Message}
+	if fromTenant(err) {
+		refusal.By = Tenant
+	}
+	if e.Kind == apperr.Internal {
+		refusal.Code, refusal.Text = "internal", "The run broke off: "+messageOf(e)
+	}
+	return refusal
+}
+
+func messageOf(e *apperr.Error) string {
+	if e.Cause != nil {
+		return e.Cause.Error()
+	}
+	return e.Message
+}
