@@ -30,6 +30,7 @@ type Explanation struct {
 	Next    string        // one or two plain sentences: what to do, in the words of the person who reads it
 	Mender  apperr.Mender // who can do it
 	Retry   bool          // whether the same attempt can succeed when the person simply makes it again
+	Origin  Origin        // where it is first seen
 }
 
 // entry is what the tables hold about one error.
@@ -53,7 +54,9 @@ func ExplainAADSTS(number int) (Explanation, bool) {
 	if !ok {
 		return Explanation{}, false
 	}
-	return k.explanation(aadstsCode(number)), true
+	x := k.explanation(aadstsCode(number))
+	x.Origin = numberOrigin(number, k.oauth)
+	return x, true
 }
 
 // ExplainOAuth explains the error of an authorization, token, device or API
@@ -65,7 +68,9 @@ func ExplainOAuth(code string) (Explanation, bool) {
 	if !ok {
 		return Explanation{}, false
 	}
-	return k.explanation(code), true
+	x := k.explanation(code)
+	x.Origin = nameOrigin(code)
+	return x, true
 }
 
 // ExplainSuberror explains an error_subcode of the authorization endpoint or

@@ -1,0 +1,36 @@
+package entra
+
+import "azts.internal/portal/internal/apperr"
+
+// The remedies of machines and of APIs: nobody signs in there.
+var (
+	fixCall   = askOwner("Tell the people who run the program: the call itself is wrong, so repeating it cannot help.")
+	waitThen  = remedy{apperr.Unavailable, apperr.MenderNobody, true, "Wait and try again, at most five times: 2, 6, 14 and 30 seconds after the first."}
+	grantRole = askAdmin("Ask an administrator: the account needs a directory role, or the app a permission that was never approved.")
+)
+
+// machineErrors explains the answers of a machine's own token endpoint, IMDS
+// (entra.md §9.1). Where the answer has no error name, the key is the status.
+var machineErrors = map[string]entry{
+	"invalid_resource":          {oauthResource, "The managed identity was asked for a service that this organization does not have.", askOwner("Tell the people who run the program: the resource has to be the exact App ID URI of a service that is installed here.")},
+	"bad_request_102":           {oauthRequest, "The header Metadata: true is missing, which the endpoint of managed identities demands.", askOwner("Tell the people who run the program: send the header Metadata with the value true, in lower case.")},
+	oauthRequest:                {oauthRequest, "The request to the endpoint of managed identities is malformed, or the identity was not found.", askAdmin("Ask the owner of the machine to assign a managed identity to it. Where it has several, the program has to name one.")},
+	"unknown_source":            {oauthRequest, "The endpoint of managed identities was called at a wrong address.", askOwner("Tell the people who run the program: the path is /metadata/identity/oauth2/token.")},
+	oauthUnauth:                 {oauthUnauth, "The managed identity may not ask for this.", fixCall},
+	oauthDenied:                 {oauthDenied, "The managed identity was refused the access that it asked for.", fixCall},
+	"unsupported_response_type": {"unsupported_response_type", "The managed identity was asked for a kind of answer that it does not give.", fixCall},
+	oauthScope:                  {oauthScope, "The managed identity was asked for a permission that does not exist.", fixCall},
+	"404":                       {oauthUnavailable, "The endpoint of managed identities is being updated.", waitThen},
+	"410":                       {oauthUnavailable, "The endpoint of managed identities is being updated, which takes up to 70 seconds.", waitThen},
+	"429":                       {oauthUnavailable, "The endpoint of managed identities is asked too often.", waitThen},
+	"500":                       {"server_error", "The endpoint of managed identities had a fault, or no identity is switched on for the machine.", waitThen},
+	"unknown":                   {"server_error", "The endpoint of managed identities failed for a reason that it does not name.", waitThen},
+}
+
+// apiErrors explains the error codes of Microsoft Graph (entra.md §7.5), which
+// stand beside those of RFC 6750 in its answers.
+var apiErrors = map[string]entry{
+	"InvalidAuthenticationToken":  {"invalid_token", "The service does not accept the access token: it has expired, or is for another service.", freshSignIn},
+	"Authorization_RequestDenied": {"insufficient_scope", "The directory does not let this account or app do that.", grantRole},
+	"Request_ResourceNotFound":    {oauthRequest, "The directory does not have this, or not any more.", askOwner("Tell the people who run the app. What was made a moment ago can take a minute to be found.")},
+}

@@ -1,0 +1,108 @@
+package explain
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"azts.internal/portal/internal/apperr"
+	"azts.internal/portal/internal/entra"
+)
+
+// OriginPortal is where the codes of this portal come from.
+const OriginPortal entra.Origin = "this portal"
+
+// Entry is one error with its words.
+type Entry struct {
+	entra.Explanation
+	Table string // title of its group
+}
+
+// Table is a group of errors.
+type Table struct {
+	Title   string
+	Entries []Entry
+}
+
+// own is a code of this portal, as its source has it.
+type own struct {
+	code, message, next string
+	mender              apperr.Mender
+	retry               bool
+	area                string // directory of the source
+}
+
+const ownTitle = "This portal"
+
+// Tables returns everything that is explained, in groups. Nobody writes to it.
+var Tables = sync.OnceValue(func() []Table {
+	var out []Table
+	for _, t := range entra.ErrorTables() {
+		one := Table{Title: t.Title}
+		for _, x := range t.Rows {
+			one.Entries = append(one.Entries, Entry{x, t.Title})
+		}
+		out = append(out, one)
+	}
+	ours := Table{Title: ownTitle}
+	for _, o := range ownCodes {
+		ours.Entries = append(ours.Entries, Entry{entra.Explanation{Code: o.code, Meaning: o.message, Next: o.next,
+			Mender: o.mender, Retry: o.retry, Origin: OriginPortal + place(o.area)}, ownTitle})
+	}
+	return append(out, ours)
+})
+
+// place says in words which part of the portal a code is of.
+func place(area string) entra.Origin {
+	switch area {
+	case "session":
+		return ": signing in"
+	case "internal/entra":
+		return ": signing in and tokens"
+	case "internal/scan", "internal/results":
+		return ": scans and results"
+	case "internal/azts":
+		return ": what AzTS answered"
+	case "internal/arm":
+		return ": what Azure answered"
+	case "internal/graph", "internal/consent":
+		return ": what Microsoft Graph answered"
+	case "internal/flows":
+		return ": running flows"
+	case "internal/store":
+		return ": its database"
+	}
+	return ""
+}
+
+// index finds entries by their code in lower case.
+var index = sync.OnceValue(func() map[string][]Entry {
+	m := make(map[string][]Entry)
+	for _, t := range Tables() {
+		for _, e := range t.Entries {
+			key := strings.ToLower(e.Code)
+			m[key] = append(m[key], e)
+		}
+	}
+	return m
+})
+
+// lookup returns the entries of a code; those of the tables named apart only
+// where they are asked for, since the same word means less elsewhere.
+func lookup(code string, machine, sub bool) []Entry {
+	all := index()[strings.ToLower(code)]
+	var first, rest []Entry
+	for _, e := range all {
+		switch {
+		case e.Table == entra.TableMachine && machine, e.Table == entra.TableSubcodes && sub:
+			first = append(first, e)
+		case e.Table == entra.TableMachine || e.Table == entra.TableSubcodes:
+			if !slices.ContainsFunc(all, func(o Entry) bool { return o.Table != e.Table }) {
+				first = append(first, e)
+			}
+		default:
+			rest = append(rest, e)
+		}
+	}
+	return append(first, rest...)
+}
