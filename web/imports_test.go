@@ -40,6 +40,8 @@ var directions = map[string]rule{
 	"internal/config":          {only: []string{}},
 	"internal/consent":         {only: []string{"internal/access", "internal/apperr", "internal/graph"}},
 	"internal/entra":           {only: []string{"internal/access", "internal/apperr", "internal/seal"}},
+	"internal/explain":         {only: []string{"internal/apperr", "internal/entra", "internal/trace"}},
+	"internal/failures":        {only: []string{"internal/access", "internal/apperr", "internal/seal", "internal/trace"}},
 	"internal/flows":           {only: []string{"internal/access", "internal/apperr", "internal/entra", "internal/seal", "internal/trace"}},
 	"internal/foreign":         {only: []string{}},
 	"internal/graph":           {only: []string{"internal/azhttp", "internal/apperr"}},
@@ -49,9 +51,9 @@ var directions = map[string]rule{
 	"internal/scan":            {only: []string{"internal/access", "internal/apperr", "internal/azts", "internal/reqlog", "internal/results"}},
 	"internal/scan/scantest":   {only: []string{"internal/access", "internal/scan"}},
 	"internal/seal":            {only: []string{}},
-	"internal/store":           {only: []string{"internal/access", "internal/apperr", "internal/consent", "internal/entra", "internal/flows", "internal/results", "internal/scan", "session"}},
+	"internal/store":           {only: []string{"internal/access", "internal/apperr", "internal/consent", "internal/entra", "internal/failures", "internal/flows", "internal/results", "internal/scan", "session"}},
 	"internal/trace":           {only: []string{}},
-	"internal/store/storetest": {only: []string{"internal/access", "internal/consent", "internal/entra", "internal/flows", "internal/results", "session"}},
+	"internal/store/storetest": {only: []string{"internal/access", "internal/consent", "internal/entra", "internal/failures", "internal/flows", "internal/results", "session"}},
 }
 
 // owners are the packages that may use a library: a change of library then is a

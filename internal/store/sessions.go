@@ -10,6 +10,7 @@ import (
 
 	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/internal/failures"
 	"azts.internal/portal/session"
 )
 
@@ -248,8 +249,8 @@ func (db *DB) Used(ctx context.Context, value string) (bool, error) {
 const clearLimit = 1000
 
 // ClearExpired removes sessions that ended, used values nobody needs to remember,
-// and the history of issued tokens after its days, in small steps, and returns
-// how many rows went.
+// the history of issued tokens and failed sign-ins after their days, in small
+// steps, and returns how many rows went.
 func (db *DB) ClearExpired(ctx context.Context) (int64, error) {
 	var total int64
 	db.remembered.prune(db.now())
@@ -261,6 +262,8 @@ func (db *DB) ClearExpired(ctx context.Context) (int64, error) {
 		{"DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE ends_at <= $1 LIMIT $2)", now},
 		{"DELETE FROM used_values WHERE digest IN (SELECT digest FROM used_values WHERE until <= $1 LIMIT $2)", now},
 		{"DELETE FROM issued_tokens WHERE id IN (SELECT id FROM issued_tokens WHERE issued_at <= $1 LIMIT $2)", now.AddDate(0, 0, -entra.HistoryDays)},
+		{"DELETE FROM flow_runs WHERE id IN (SELECT id FROM flow_runs WHERE ends_at <= $1 LIMIT $2)", now},
+		{"DELETE FROM sign_in_failures WHERE reference IN (SELECT reference FROM sign_in_failures WHERE at <= $1 LIMIT $2)", now.AddDate(0, 0, -failures.Days)},
 	} {
 		for {
 			n, err := db.exec(ctx, step.query, micros(step.until), clearLimit)
