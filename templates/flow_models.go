@@ -11,6 +11,7 @@ const (
 	FlowsURL      = "/flows"        // GET
 	FlowErrorsURL = "/flows/errors" // GET q; POST text
 	FlowHealthURL = "/flows/health" // GET
+	MyRunsURL     = "/flows/runs"   // GET
 )
 
 // FlowURL returns the address of one flow.

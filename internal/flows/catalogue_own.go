@@ -120,8 +120,8 @@ var ownFlows = []Flow{
 		Commands: []Command{{Tool: "curl", Code: "curl -sS -X POST {login}/{tenant}/oauth2/v2.0/token \\\n  -d grant_type=refresh_token -d client_id={client} \\\n  --data-urlencode refresh_token@rt.txt --data-urlencode scope={scope}", Note: "Write rt.txt without a line end at its end, and delete it afterwards."},
 			{Tool: "Azure CLI", Code: "az account get-access-token --tenant {tenant} --scope {uri}/.default", Note: "Keeps and uses a refresh token by itself."}},
 		Risks:      []string{"It outlives the password of the day, and single sign-out does not end it.", "Revoking all sessions does, and so does the end of the account."},
-		Places:     []Place{InLab},
-		PlacesNote: "Your session here does this for you all day; its tokens are not lent to experiments.",
+		Places:     []Place{InLab, InTenant},
+		PlacesNote: "Your session's own tokens are not lent to experiments: against your tenant your browser makes a visit first, for a token that is used once and thrown away.",
 		Failures:   []string{"missing-consent", "no-mfa"},
 	},
 	{

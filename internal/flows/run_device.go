@@ -1,4 +1,244 @@
 package flows
 
-// deviceState is what a script that waits has in mind.
-type deviceState struct{}
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/internal/trace"
+)
+
+const (
+	// deviceLife bounds how long a script waits for its person, whatever the tenant
+	// says.
+	deviceLife = 15 * time.Minute
+	// minInterval is the least time between two questions (RFC 8628 §3.2).
+	minInterval = 5 * time.Second
+	maxInterval = time.Minute
+	// maxSaid is how many messages of a waiting script are kept: of those that only
+	// say “not yet”, the first and the last.
+	maxSaid = 24
+)
+
+// deviceState is what a waiting script has in mind. It is stored sealed, and goes
+// with the wait.
+type deviceState struct {
+	ClientID string        `json:"clientID"`
+	TokenURL string        `json:"tokenURL"`
+	Code     string        `json:"code"`
+	Interval time.Duration `json:"interval"`
+	Said     []said        `json:"said"`
+}
+
+// said is a message with its secrets: the trace of a run is made of all of them at
+// once, so that the same value has the same fingerprint.
+type said struct {
+	Step         trace.Step    `json:"step"`
+	At           time.Time     `json:"at"`
+	Took         time.Duration `json:"took"`
+	Method       string        `json:"method"`
+	URL          string        `json:"url"`
+	Header       http.Header   `json:"header"`
+	Body         []byte        `json:"body"`
+	Status       int           `json:"status"`
+	AnswerHeader http.Header   `json:"answerHeader"`
+	AnswerBody   []byte        `json:"answerBody"`
+}
+
+// tape keeps what passes through it.
+type tape struct {
+	next http.RoundTripper
+	now  func() time.Time
+	said []said
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *tape) RoundTrip(sent *http.Request) (*http.Response, error) {
+	one := said{At: t.now(), Method: sent.Method, URL: sent.URL.String(), Header: sent.Header.Clone()}
+	one.Step, _ = stepOf(sent.Context())
+	if sent.Body != nil {
+		body, err := io.ReadAll(io.LimitReader(sent.Body, maxLabBody))
+		_ = sent.Body.Close()
+		if err != nil {
+			return nil, err
+		}
+		one.Body = body
+		sent = sent.Clone(sent.Context())
+		sent.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	response, err := t.next.RoundTrip(sent)
+	if err != nil {
+		return nil, err
+	}
+	body, err := readBody(response)
+	if err != nil {
+		return nil, err
+	}
+	one.Took, one.Status, one.AnswerHeader, one.AnswerBody = t.now().Sub(one.At), response.StatusCode, response.Header.Clone(), body
+	if len(one.AnswerBody) > trace.MaxBody {
+		one.AnswerBody = one.AnswerBody[:trace.MaxBody]
+	}
+	t.said = append(t.said, one)
+	response.Body = io.NopCloser(bytes.NewReader(body))
+	return response, nil
+}
+
+// do sends a request of a script and reads the answer.
+func (t *TenantRuns) do(ctx context.Context, tape *tape, id, method, address string, form url.Values) (int, []byte, error) {
+	f, _ := Find("device-code")
+	step := stepIn(f, id, Script, Tenant)
+	if id == "" {
+		step.Name = "Metadata of the tenant"
+	}
+	var body io.Reader
+	if form != nil {
+		body = strings.NewReader(form.Encode())
+	}
+	request, err := http.NewRequestWithContext(context.WithValue(ctx, stepKey{}, step), method, address, body)
+	if err != nil {
+		return 0, nil, err
+	}
+	if form != nil {
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	client := *t.Client
+	client.Transport = tape
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	response, err := client.Do(request)
+	if err != nil {
+		return 0, nil, err
+	}
+	content, err := readBody(response)
+	return response.StatusCode, content, err
+}
+
+// BeginDevice asks the tenant for the codes of a device sign-in. The run waits for
+// its person then, or says why there is none.
+func (t *TenantRuns) BeginDevice(ctx context.Context) (*Run, error) {
+	if !t.Offers("device-code") {
+		return nil, errNotHere
+	}
+	ctx, cancel := context.WithTimeout(ctx, tenantLimit)
+	defer cancel()
+	run := newRun("device-code", "", InTenant, t.Now())
+	tape := &tape{next: transportOf(t.Client), now: t.Now}
+	_, body, err := t.do(ctx, tape, "", http.MethodGet, t.MetadataURL, nil)
+	if err != nil {
+		return nil, err
+	}
+	var metadata struct {
+		Device string `json:"device_authorization_endpoint"`
+		Token  string `json:"token_endpoint"`
+	}
+	if err := json.Unmarshal(body, &metadata); err != nil {
+		return nil, err
+	}
+	if err := deviceEndpoints(t.MetadataURL, metadata.Device, metadata.Token); err != nil {
+		return nil, err
+	}
+	status, body, err := t.do(ctx, tape, "device", http.MethodPost, metadata.Device,
+		formOf("client_id", t.DeviceClientID, "scope", strings.Join(append(openID[:3:3], t.Scopes...), " ")))
+	if err != nil {
+		return nil, err
+	}
+	begun, err := parseAnswer(status, body)
+	if err != nil {
+		t.end(run, tape.said, err)
+		return run, nil
+	}
+	interval := min(max(time.Duration(begun.Interval)*time.Second, minInterval), maxInterval)
+	life := min(time.Duration(begun.ExpiresIn)*time.Second, deviceLife)
+	if life <= 0 {
+		life = deviceLife
+	}
+	address := begun.Address
+	if u, err := url.Parse(address); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.User != nil {
+		address = ""
+	}
+	run.Waits = &Waiting{UserCode: begun.UserCode, Address: address, ExpiresAt: run.StartedAt.Add(life), NextAt: t.Now().Add(interval),
+		Secret: deviceState{ClientID: t.DeviceClientID, TokenURL: metadata.Token, Code: begun.DeviceCode, Interval: interval, Said: tape.said}}
+	run.Outcome.Text = "The script waits for its person."
+	run.Trace = t.traceOf(run, tape.said)
+	return run, nil
+}
+
+// Poll asks once whether the person is done, if it is time to. It changes the run
+// and reports whether it did.
+func (t *TenantRuns) Poll(ctx context.Context, run *Run) (bool, error) {
+	w := run.Waits
+	if w == nil {
+		return false, nil
+	}
+	now := t.Now()
+	if !now.Before(w.ExpiresAt) {
+		t.end(run, w.Secret.Said, &Refusal{By: Tenant, Code: "expired_token", Text: "The code ended before anybody entered it. Nothing was signed in."})
+		return true, nil
+	}
+	if now.Before(w.NextAt) {
+		return false, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, tenantLimit)
+	defer cancel()
+	tape := &tape{next: transportOf(t.Client), now: t.Now}
+	status, body, err := t.do(ctx, tape, "poll", http.MethodPost, w.Secret.TokenURL, formOf("grant_type", deviceGrant, "client_id", w.Secret.ClientID, "device_code", w.Secret.Code))
+	if err != nil {
+		return false, err
+	}
+	w.Polls++
+	said := w.Secret.Said
+	if len(said) >= maxSaid {
+		said = said[:maxSaid-1]
+	}
+	said = append(said, tape.said...)
+	_, err = parseAnswer(status, body)
+	if !pendingDevice(err) {
+		t.end(run, said, err)
+		return true, nil
+	}
+	var e *entra.ProviderError
+	if errors.As(err, &e) && e.OAuthError == "slow_down" {
+		w.Secret.Interval = min(w.Secret.Interval+minInterval, maxInterval) // RFC 8628 §3.5
+	}
+	w.Secret.Said, w.NextAt = said, t.Now().Add(w.Secret.Interval)
+	run.Trace = t.traceOf(run, said)
+	return true, nil
+}
+
+// end ends the wait of a run.
+func (t *TenantRuns) end(run *Run, said []said, err error) {
+	recorder := t.replay(run, said)
+	run.Waits = nil
+	run.finish(recorder, err)
+	carried(&run.Trace)
+}
+
+func (t *TenantRuns) traceOf(run *Run, said []said) trace.Trace {
+	kept := t.replay(run, said).Trace()
+	carried(&kept)
+	return kept
+}
+
+// carried takes back that the browser carried the messages: the portal sent them.
+func carried(t *trace.Trace) {
+	for i := range t.Messages {
+		t.Messages[i].Front = false
+	}
+}
+
+// replay records what was said.
+func (t *TenantRuns) replay(run *Run, said []said) *trace.Recorder {
+	recorder := trace.New(trace.Options{ID: run.ID, Flow: run.Flow, Now: t.Now, Random: rand.Reader, From: string(Script)})
+	for _, one := range said {
+		recorder.Add(trace.Exchange{Step: one.Step, At: one.At, Took: one.Took, Method: one.Method, URL: one.URL, Header: one.Header, Body: one.Body,
+			Status: one.Status, AnswerHeader: one.AnswerHeader, AnswerBody: one.AnswerBody})
+	}
+	return recorder
+}

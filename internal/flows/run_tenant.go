@@ -1,0 +1,250 @@
+package flows
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/internal/trace"
+)
+
+// tenantLimit is how long our side of a run against the tenant may take.
+const tenantLimit = 25 * time.Second
+
+// TenantRuns runs flows against the configured tenant. All addresses come from the configuration and
+// from the tenant's own metadata: nothing that a person sends aims a request.
+type TenantRuns struct {
+	// NewProvider returns the provider of sign-in once more, with another client,
+	// clock and, where it is not "", another client id.
+	NewProvider func(client *http.Client, now func() time.Time, clientID string) (*entra.Provider, error)
+	Client      *http.Client
+	MetadataURL string
+	CallbackURL string
+	Scopes      []string // of one resource, beside those of OpenID Connect; none: only sign-in can be run
+	// More is a scope that people may consent to and that sign-in does not ask for;
+	// "" for none.
+	More string
+	// DeviceClientID is a public client that people may use; "" for none.
+	DeviceClientID string
+	Now            func() time.Time
+}
+
+// Visit is what to send the browser to the tenant for.
+type Visit struct {
+	ResponseType string
+	Scopes       []string
+	Claims       string
+}
+
+// VisitFor returns the visit of a flow that a browser carries out; false where
+// there is none.
+func (t *TenantRuns) VisitFor(flow, failure string) (Visit, bool) {
+	f, ok := Find(flow)
+	if !ok || !f.Breaks(failure, InTenant) {
+		return Visit{}, false
+	}
+	scopes := append(openID[:3:3], "offline_access")
+	v := Visit{ResponseType: "code", Scopes: append(scopes, t.Scopes...)}
+	switch flow {
+	case "sign-in":
+		return Visit{ResponseType: "id_token", Scopes: openID}, true
+	case "hybrid":
+		v.ResponseType = "code id_token"
+	case "code-pkce", "refresh":
+	case "incremental-consent":
+		v.Scopes = append(scopes, t.More)
+	case "step-up":
+		v.Claims = stepUpClaims
+	default:
+		return Visit{}, false
+	}
+	return v, len(t.Scopes) > 0 && (flow != "incremental-consent" || t.More != "")
+}
+
+// Offers reports whether a flow can be run against this tenant.
+func (t *TenantRuns) Offers(flow string) bool {
+	if _, ok := t.VisitFor(flow, ""); ok {
+		return true
+	}
+	return flow == "device-code" && t.DeviceClientID != "" && len(t.Scopes) > 0
+}
+
+// stepUpClaims asks for a second factor (OpenID Connect Core §5.5.1.1).
+const stepUpClaims = `{"id_token":{"amr":{"essential":true,"values":["mfa"]}}}`
+
+// Visited is a visit that came back.
+type Visited struct {
+	Flow, Failure string
+	StartedAt     time.Time
+	// Request is what the visit was begun with: all secrets of the browser.
+	Request entra.Authorization
+	Header  http.Header // of the request that brought the answer
+	Form    url.Values  // the answer
+	// Take uses up the visit of a state, as sign-in does.
+	Take func(state string) error
+}
+
+// Finish checks the answer as sign-in does and redeems it by a client that
+// records. The run keeps no token. The identity is nil where the flow was refused.
+func (t *TenantRuns) Finish(ctx context.Context, v Visited) (*Run, *entra.Identity, error) {
+	f, ok := Find(v.Flow)
+	if !ok || !f.Breaks(v.Failure, InTenant) {
+		return nil, nil, errNotHere
+	}
+	ctx, cancel := context.WithTimeout(ctx, tenantLimit)
+	defer cancel()
+	run := newRun(v.Flow, v.Failure, InTenant, t.Now())
+	recorder := trace.New(trace.Options{ID: run.ID, Flow: v.Flow, Now: t.Now, Random: rand.Reader})
+	for kind, value := range map[trace.Kind]string{trace.State: v.Request.State, trace.Nonce: v.Request.Nonce, trace.Verifier: v.Request.Verifier} {
+		recorder.Secret(kind, value)
+	}
+	now, clientID := t.Now, ""
+	switch v.Failure {
+	case "clock-off":
+		now = func() time.Time { return t.Now().Add(-tenMinutes) }
+	case "foreign-audience":
+		clientID = "00000000-0000-4000-8000-000000000000"
+	}
+	client := *t.Client
+	client.Transport = named{flow: func() Flow { return f }, from: Portal, at: func(string) Party { return Tenant }, next: recorder.Transport(transportOf(t.Client))}
+	provider, err := t.NewProvider(&client, now, clientID)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer endProvider(provider)
+	address, err := provider.AuthorizationURL(ctx, v.Request)
+	if err != nil {
+		return nil, nil, err
+	}
+	if clientID != "" { // what the browser sent was the portal's own
+		if address, err = t.ownAddress(ctx, v.Request); err != nil {
+			return nil, nil, err
+		}
+	}
+	recorder.Add(trace.Exchange{Step: stepIn(f, "authorize", Browser, Tenant), At: v.StartedAt, Method: http.MethodGet, URL: address})
+	identity, err := t.judge(ctx, f, provider, recorder, v)
+	run.finish(recorder, err)
+	if err != nil {
+		return run, nil, nil //nolint:nilerr // a refusal is what the run shows
+	}
+	return run, identity, nil
+}
+
+// ownAddress is the address that the browser was sent to.
+func (t *TenantRuns) ownAddress(ctx context.Context, request entra.Authorization) (string, error) {
+	provider, err := t.NewProvider(t.Client, t.Now, "")
+	if err != nil {
+		return "", err
+	}
+	defer endProvider(provider)
+	return provider.AuthorizationURL(ctx, request)
+}
+
+// judge is the portal's part of a visit.
+func (t *TenantRuns) judge(ctx context.Context, f Flow, provider *entra.Provider, recorder *trace.Recorder, v Visited) (*entra.Identity, error) {
+	form := url.Values{}
+	for name, values := range v.Form {
+		form[name] = slices.Clone(values)
+	}
+	switch v.Failure {
+	case "wrong-state":
+		form.Set("state", otherState(form.Get("state")))
+		recorder.Secret(trace.State, form.Get("state"))
+	case "tampered-signature":
+		form.Set("id_token", tampered(form.Get("id_token")))
+		recorder.Secret(trace.IDToken, form.Get("id_token"))
+	}
+	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+	for _, name := range []string{"Origin", "User-Agent"} {
+		if value := v.Header.Get(name); value != "" {
+			header.Set(name, value)
+		}
+	}
+	x := trace.Exchange{Step: stepIn(f, "answer", Browser, Portal), At: t.Now(), Method: http.MethodPost, URL: t.CallbackURL, Header: header, Body: []byte(form.Encode()),
+		Status: http.StatusSeeOther}
+	if f.ID == "refresh" {
+		x.Step = trace.Step{From: string(Browser), To: string(Portal), Name: "Answer"}
+	}
+	answer, err := entra.ParseAnswer(form)
+	if err == nil {
+		err = v.Take(answer.State)
+	}
+	if err == nil && answer.Error.OAuthError != "" {
+		err = entra.ParseError(answer.Error)
+	}
+	if err != nil && refusalOf(err).By == Portal {
+		x.Status = http.StatusForbidden
+	}
+	recorder.Add(x)
+	if err != nil {
+		return nil, err
+	}
+	pending := entra.Pending{ResponseType: v.Request.ResponseType, Nonce: v.Request.Nonce, Verifier: v.Request.Verifier, Scopes: v.Request.Scopes}
+	switch v.Failure {
+	case "other-nonce":
+		pending.Nonce = newID()
+	case "wrong-verifier":
+		pending.Verifier = strings.Repeat("x", 43)
+		recorder.Secret(trace.Verifier, pending.Verifier)
+	}
+	redeem := trace.WithStep(ctx, trace.Step{})
+	if f.ID != "refresh" {
+		redeem = context.WithValue(ctx, stepKey{}, stepIn(f, "token", Portal, Tenant))
+	} else {
+		redeem = saying(ctx, "Token request with the code")
+	}
+	identity, err := provider.Redeem(redeem, answer, pending)
+	if err != nil {
+		return nil, err
+	}
+	if f.ID == "refresh" {
+		if identity.Tokens == nil || identity.Tokens.RefreshToken == "" {
+			return identity, &Refusal{By: Tenant, Code: "refresh_token_missing", Text: "The tenant gave no refresh token."}
+		}
+		ctx = context.WithValue(ctx, stepKey{}, stepIn(f, "token", Portal, Tenant))
+		_, err = provider.Refresh(ctx, identity.Tokens.RefreshToken, t.Scopes, "")
+	}
+	return identity, err
+}
+
+// stepIn is a message of a flow, by its id.
+func stepIn(f Flow, id string, from, to Party) trace.Step {
+	step := trace.Step{From: string(from), To: string(to), Name: map[string]string{"authorize": "Authorization request", "answer": "Answer", "token": "Token request"}[id]}
+	for _, m := range f.Messages {
+		if m.ID == id {
+			step.ID, step.Name = m.ID, m.Name
+		}
+	}
+	return step
+}
+
+func transportOf(c *http.Client) http.RoundTripper {
+	if c.Transport == nil {
+		return http.DefaultTransport
+	}
+	return c.Transport
+}
+
+var errNoDevice = errors.New("flows: the tenant names no place to begin a device sign-in")
+
+// deviceEndpoints reads where a device sign-in begins and goes on. Both must be at
+// the host that the metadata is at: it is the configured one.
+func deviceEndpoints(metadataURL, device, token string) error {
+	home, err := url.Parse(metadataURL)
+	if err != nil {
+		return err
+	}
+	for _, endpoint := range []string{device, token} {
+		u, err := url.Parse(endpoint)
+		if err != nil || u.Scheme != home.Scheme || u.Host != home.Host || u.User != nil {
+			return errNoDevice
+		}
+	}
+	return nil
+}
