@@ -68,13 +68,20 @@ func (m *metadata) algorithms() []string {
 	return out
 }
 
+// IssuerMismatch is the cause of an error: the metadata names another issuer than
+// the one that is configured.
+type IssuerMismatch struct{ Told, Want string }
+
+// Error implements error.
+func (e *IssuerMismatch) Error() string { return fmt.Sprintf("issuer is %q, want %q", e.Told, e.Want) }
+
 func parseMetadata(body []byte, wantIssuer string) (*metadata, error) {
 	var m metadata
 	if err := json.Unmarshal(body, &m); err != nil {
 		return nil, fmt.Errorf("not JSON: %w", err)
 	}
 	if wantIssuer != "" && m.Issuer != wantIssuer {
-		return nil, fmt.Errorf("issuer is %q, want %q", clip(m.Issuer), wantIssuer)
+		return nil, &IssuerMismatch{Told: clip(m.Issuer), Want: wantIssuer}
 	}
 	if m.Issuer == "" {
 		return nil, errors.New("issuer is missing")

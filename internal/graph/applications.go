@@ -21,13 +21,31 @@ type PreAuthorized struct {
 	PermissionIDs []string
 }
 
+// RequiredAccess is what a registration says that it needs of one API (the list
+// "API permissions" of the admin center): ids of [Permission] and [AppRole].
+type RequiredAccess struct {
+	AppID  string // of the API
+	Scopes []string
+	Roles  []string
+}
+
 // Application is a registration, which only its home tenant has.
 type Application struct {
-	ID            string // object id
-	AppID         string
-	DisplayName   string
-	AppIDURIs     []string
-	RedirectURIs  []string // of all platforms: web, single page, installed
+	ID           string // object id
+	AppID        string
+	DisplayName  string
+	AppIDURIs    []string
+	RedirectURIs []string // of all platforms: web, single page, installed
+	// OtherRedirectURIs are those of RedirectURIs that are not of the web platform,
+	// by which an application with a secret cannot redeem codes.
+	OtherRedirectURIs []string
+	IDTokens          bool // the authorization endpoint may answer with ID tokens (hybrid)
+	AccessTokens      bool // and with access tokens (implicit)
+	PublicClient      bool // flows without a secret are allowed
+	// GroupClaims is groupMembershipClaims: "", None, SecurityGroup, DirectoryRole,
+	// ApplicationGroup, All, or several of them with commas.
+	GroupClaims   string
+	Required      []RequiredAccess
 	LogoutURL     string
 	TokenVersion  int      // of access tokens for it; 0 or 1: version 1.0
 	IDTokenClaims []string // optional claims of ID tokens
@@ -71,13 +89,39 @@ func decodeClaimName(raw json.RawMessage) (string, bool) {
 	return text(w.Name), ok && w.Name != ""
 }
 
+func decodeRequired(raw json.RawMessage) (RequiredAccess, bool) {
+	var w struct {
+		ResourceAppID  string
+		ResourceAccess []struct{ ID, Type string }
+	}
+	if !decode(raw, &w) {
+		return RequiredAccess{}, false
+	}
+	r := RequiredAccess{AppID: guid(w.ResourceAppID)}
+	for _, one := range w.ResourceAccess[:min(len(w.ResourceAccess), maxMembers)] {
+		switch id := guid(one.ID); {
+		case id == "":
+		case one.Type == "Role":
+			r.Roles = append(r.Roles, id)
+		default:
+			r.Scopes = append(r.Scopes, id)
+		}
+	}
+	return r, r.AppID != ""
+}
+
 func decodeApplication(raw json.RawMessage) (Application, bool) {
 	type platform struct {
 		RedirectURIs []string
 		LogoutURL    string
+
+		ImplicitGrantSettings struct{ EnableIDTokenIssuance, EnableAccessTokenIssuance bool }
 	}
 	var w struct {
 		ID, AppID, DisplayName              string
+		GroupMembershipClaims               string
+		IsFallbackPublicClient              bool
+		RequiredResourceAccess              []json.RawMessage
 		IdentifierURIs                      []string
 		Web, SPA, PublicClient              platform
 		PasswordCredentials, KeyCredentials []json.RawMessage
@@ -92,6 +136,8 @@ func decodeApplication(raw json.RawMessage) (Application, bool) {
 		return Application{}, false
 	}
 	a := Application{ID: guid(w.ID), AppID: guid(w.AppID), DisplayName: text(w.DisplayName), LogoutURL: text(w.Web.LogoutURL),
+		IDTokens: w.Web.ImplicitGrantSettings.EnableIDTokenIssuance, AccessTokens: w.Web.ImplicitGrantSettings.EnableAccessTokenIssuance,
+		PublicClient: w.IsFallbackPublicClient, GroupClaims: text(w.GroupMembershipClaims), Required: members(w.RequiredResourceAccess, decodeRequired),
 		TokenVersion:  w.API.RequestedAccessTokenVersion,
 		IDTokenClaims: members(w.OptionalClaims.IDToken, decodeClaimName), AccessClaims: members(w.OptionalClaims.AccessToken, decodeClaimName),
 		PreAuthorized: members(w.API.PreAuthorizedApplications, decodePreAuthorized), Scopes: members(w.API.OAuth2PermissionScopes, decodePermission),
@@ -101,9 +147,8 @@ func decodeApplication(raw json.RawMessage) (Application, bool) {
 		a.Credentials = append(a.Credentials, certificate)
 	}
 	a.AppIDURIs = texts(w.IdentifierURIs)
-	for _, p := range []platform{w.Web, w.SPA, w.PublicClient} {
-		a.RedirectURIs = append(a.RedirectURIs, texts(p.RedirectURIs)...)
-	}
+	a.OtherRedirectURIs = append(texts(w.SPA.RedirectURIs), texts(w.PublicClient.RedirectURIs)...)
+	a.RedirectURIs = append(texts(w.Web.RedirectURIs), a.OtherRedirectURIs...)
 	return a, a.ID != "" && a.AppID != ""
 }
 

@@ -337,6 +337,15 @@ func TestWhatAnAPIAndARegistrationHold(t *testing.T) {
 		!slices.Contains(portal.RedirectURIs, "http://localhost:8080/auth/callback") || !slices.Contains(portal.IDTokenClaims, "wids") || portal.LogoutURL == "" {
 		t.Errorf("%+v, %v", portal, err)
 	}
+	if !portal.IDTokens || portal.AccessTokens || portal.PublicClient || len(portal.OtherRedirectURIs) != 0 || portal.GroupClaims != "" || len(portal.Required) != 3 ||
+		portal.Required[0].AppID != sandbox.AzTSAppID || !slices.Equal(portal.Required[0].Scopes, []string{app.Scopes[0].ID}) {
+		t.Errorf("the portal's registration is %+v", portal)
+	}
+	w.Faults().Set("graph.registration", "single_page,no_id_tokens,access_tokens,no_permission,public", 1)
+	wrong, err := w.Application(ctx, ada, sandbox.PortalClientID)
+	if err != nil || wrong.IDTokens || !wrong.AccessTokens || !wrong.PublicClient || len(wrong.OtherRedirectURIs) != 3 || len(wrong.RedirectURIs) != 3 || len(wrong.Required) != 0 || wrong.LogoutURL == "" {
+		t.Errorf("a wrong registration is %+v: %v", wrong, err)
+	}
 	_, err = w.Application(ctx, ada, sandbox.AzureCLIAppID)
 	wantCode(t, err, apperr.NotFound, graph.CodeNotFound)
 	holders, err := w.AppRoleAssignedTo(ctx, ada, aztsObject)

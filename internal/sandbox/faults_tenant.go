@@ -7,6 +7,7 @@ var (
 		faultSpec{name: "jwks.slow", does: "The key document comes late.", value: "how late, as 5s; at most a minute"},
 		faultSpec{name: "metadata.500", does: "The metadata document answers 500."},
 		faultSpec{name: "metadata.wrong_issuer", does: "The metadata names a foreign issuer."},
+		faultSpec{name: "metadata.clock", does: "The Date of the metadata document is off: the tenant's clock and ours differ.", value: "how far it is ahead, as 10m or -40s; 10m if empty"},
 	)
 	_ = declare("ID token",
 		faultSpec{name: "id_token.alg_none", does: "The ID token is not signed at all (alg none)."},

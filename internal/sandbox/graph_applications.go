@@ -11,6 +11,8 @@ import (
 
 var _ = declare("Microsoft Graph",
 	faultSpec{name: "graph.credentials_end", does: "The secrets of a registration end soon.", value: "days left, negative if ended; 14 if empty"},
+	faultSpec{name: "graph.registration", does: "A registration is not as its application needs it.",
+		value: "what is wrong: no_redirects, single_page, no_logout, no_id_tokens, access_tokens, no_claims, no_permission, public; several with commas, all if empty"},
 )
 
 // secretDays is how long a secret without an end of its own is said to last,
@@ -38,7 +40,41 @@ func (a *azure) graphApplication(w http.ResponseWriter, r *http.Request) {
 	a.s.mu.Lock()
 	entity := a.applicationEntity(app, a.start.AddDate(0, 0, days))
 	a.s.mu.Unlock()
+	if value, on := a.s.faults.take("graph.registration"); on {
+		misconfigure(entity, value)
+	}
 	a.graphEntity(w, r, "applications", entity)
+}
+
+// misconfigure spoils a registration as graph.registration says.
+func misconfigure(entity map[string]any, what string) {
+	wrong := func(name string) bool { return what == "" || slices.Contains(strings.Split(what, ","), name) }
+	web := entity["web"].(map[string]any) // as applicationEntity makes it
+	implicit := web["implicitGrantSettings"].(map[string]bool)
+	if wrong("single_page") {
+		entity["spa"] = map[string]any{"redirectUris": web["redirectUris"]}
+	}
+	if wrong("single_page") || wrong("no_redirects") {
+		web["redirectUris"] = []string{}
+	}
+	if wrong("no_logout") {
+		web["logoutUrl"] = nil
+	}
+	if wrong("no_id_tokens") {
+		implicit["enableIdTokenIssuance"] = false
+	}
+	if wrong("access_tokens") {
+		implicit["enableAccessTokenIssuance"] = true
+	}
+	if wrong("no_claims") {
+		entity["optionalClaims"] = nil
+	}
+	if wrong("no_permission") {
+		entity["requiredResourceAccess"] = []any{}
+	}
+	if wrong("public") {
+		entity["isFallbackPublicClient"] = true
+	}
 }
 
 func applicationID(app *application) string { return seededGUID("application", app.appID, 0) }
@@ -67,8 +103,8 @@ func (a *azure) applicationEntity(app *application, secretsEnd time.Time) map[st
 		"web": map[string]any{"homePageUrl": orNull(app.homePage), "logoutUrl": orNull(app.logoutURL), "redirectUris": emptyIfNil(web),
 			"implicitGrantSettings": map[string]bool{"enableIdTokenIssuance": app.idTokenAllowed, "enableAccessTokenIssuance": app.accessTokenAllowed}},
 		"publicClient": map[string]any{"redirectUris": emptyIfNil(public)}, "spa": map[string]any{"redirectUris": []string{}},
-		"isFallbackPublicClient": app.public,
-		"passwordCredentials":    a.passwordEntities(app, secretsEnd), "keyCredentials": keyEntities(app),
+		"isFallbackPublicClient": app.public, "groupMembershipClaims": nil,
+		"passwordCredentials": a.passwordEntities(app, secretsEnd), "keyCredentials": keyEntities(app),
 		"optionalClaims":         optionalClaimsEntity(app),
 		"requiredResourceAccess": a.requiredEntities(app),
 		"api": map[string]any{"requestedAccessTokenVersion": max(version, 1), "acceptMappedClaims": nil, "knownClientApplications": []string{},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // tenantPlaceholder stands in the issuer of the metadata of common and
@@ -52,6 +53,13 @@ func (t *tenant) serveMetadata(version int) http.HandlerFunc {
 		if _, on := t.s.faults.take("metadata.500"); on {
 			http.Error(w, "The service is unavailable.", http.StatusInternalServerError)
 			return
+		}
+		if value, on := t.s.faults.take("metadata.clock"); on {
+			ahead, err := time.ParseDuration(value)
+			if err != nil {
+				ahead = 10 * time.Minute
+			}
+			w.Header().Set("Date", t.s.now().Add(ahead).UTC().Format(http.TimeFormat))
 		}
 		at, known := authorityOf(r.PathValue("tenant"))
 		if !known {
