@@ -134,6 +134,8 @@ func (a *auth) callback(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return a.refuse(session.Flow{}, err)
 	}
+	attempt := attemptOf(r.Context())
+	attempt.flow = flow
 	ofPerson := flow.Purpose == purposeToken || flow.Purpose == purposeSchedule && a.delegations != nil
 	if flow.Purpose != purposeSignIn && !ofPerson {
 		return a.refuse(flow, errOtherPurpose.Becausef("a flow for %q came back to the sign-in address", flow.Purpose))
@@ -146,6 +148,7 @@ func (a *auth) callback(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return a.refuse(flow, err)
 	}
+	attempt.user = identity.User
 	if ofPerson {
 		if err := a.samePerson(r.Context(), flow, identity); err != nil {
 			return a.refuse(flow, err)

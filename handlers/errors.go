@@ -129,7 +129,14 @@ func (f *frame) failWith(w http.ResponseWriter, r *http.Request, status int, err
 func (f *frame) message(r *http.Request, err error, e *apperr.Error, status int) templates.MessagePage {
 	page := templates.MessagePage{
 		Page: f.page(r, headings[e.Kind], ""), Status: status, Heading: headings[e.Kind],
-		What: e.Message, Next: e.Next, Mender: menders[e.Mender], Code: e.Code, At: f.now(),
+		What: e.Message, Next: e.Next, Mender: menders[e.Mender], Code: e.Code, At: f.now(), Address: clipped(r.URL.Path),
+	}
+	if e.Kind != apperr.NotFound && e.Code != "" {
+		page.ExplainURL = templates.FlowErrorURL(e.Code)
+	}
+	var said *entra.ProviderError
+	if errors.As(err, &said) {
+		page.CorrelationID = said.CorrelationID
 	}
 	switch e.Kind {
 	case apperr.NotFound, apperr.Invalid, apperr.TooLarge, apperr.Conflict, apperr.TooMany:

@@ -13,7 +13,7 @@ import (
 func (f *frame) flowTabs(live *session.Session, here string) []templates.NavItem {
 	tabs := []templates.NavItem{{Label: "All flows", URL: templates.FlowsURL}, {Label: "My runs", URL: templates.MyRunsURL}, {Label: "Errors", URL: templates.FlowErrorsURL}}
 	if f.helpsOthers(live) {
-		tabs = append(tabs, templates.NavItem{Label: "Health", URL: templates.FlowHealthURL})
+		tabs = append(tabs, templates.NavItem{Label: "Health", URL: templates.FlowHealthURL}, templates.NavItem{Label: "Failed sign-ins", URL: templates.FlowFailuresURL})
 	}
 	for i := range tabs {
 		tabs[i].Current = tabs[i].URL == here

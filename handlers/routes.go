@@ -17,6 +17,7 @@ import (
 	"azts.internal/portal/internal/azts"
 	"azts.internal/portal/internal/consent"
 	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/internal/failures"
 	"azts.internal/portal/internal/graph"
 	"azts.internal/portal/internal/reqlog"
 	"azts.internal/portal/internal/results"
@@ -69,12 +70,14 @@ type Parts struct {
 	// ManagedIdentity is "" for none, "system", or the client id of the portal's own.
 	ManagedIdentity string
 	PortalHost      string
-	Database        interface{ Ping(context.Context) error }
-	TrustedProxies  []netip.Prefix
-	Environment     string
-	Notice          string
-	People          []templates.SamplePerson
-	Version         string
+	// Failures keeps the sign-ins that failed, for the help desk; nil: none are kept.
+	Failures       *failures.Archive
+	Database       interface{ Ping(context.Context) error }
+	TrustedProxies []netip.Prefix
+	Environment    string
+	Notice         string
+	People         []templates.SamplePerson
+	Version        string
 	// Closing is closed when the process wants to end: open streams end then.
 	Closing <-chan struct{}
 	// Going counts what goes on after its request: those streams.
@@ -113,13 +116,17 @@ func New(p Parts) (http.Handler, error) {
 	// Everyone
 	anyone("GET /{$}", first.show)
 	anyone("GET /auth/login", auth.login)
-	mux.Handle("POST "+callbackPath, limitBody(maxCallback, f.serve(auth.callback)))
+	failed := newFailedSignIns(f, p)
+	mux.Handle("POST "+callbackPath, limitBody(maxCallback, f.serve(failed.kept(auth.callback))))
 	anyone("POST /auth/logout", out.logout)
 	anyone("GET /auth/signed-out", out.signedOut)
 	anyone("GET /auth/frontchannel-logout", out.frontChannel)
 	mux.Handle("POST /auth/backchannel-logout", limitBody(maxLogoutForm, f.serve(out.backChannel)))
 	anyone("POST /account/theme", me.setTheme)
 	anyone("GET /session", live.state)
+	errorHelp := newErrorDesk(f, p)
+	anyone("GET /flows/errors", errorHelp.show)
+	anyone("POST /flows/errors", errorHelp.explain)
 	anyone("GET /healthz", machine.alive)
 	anyone("GET /readyz", machine.ready)
 	mux.Handle("GET /static/", static.Handler())
@@ -129,6 +136,10 @@ func New(p Parts) (http.Handler, error) {
 	person("GET /account/sessions", me.sessionsList)
 	person("POST /account/sessions/end", out.endOther)
 	openPage("GET /events", noHead(live.stream))
+	if p.Failures != nil {
+		person("GET /flows/failures", f.forHelpDesk(failed.list))
+		person("GET /flows/failures/{reference}", f.forHelpDesk(failed.show))
+	}
 	if p.Graph != nil {
 		admin("GET /admin", func(w http.ResponseWriter, _ *http.Request, _ *session.Session) error {
 			redirect(w, templates.AdminURL)

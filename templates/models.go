@@ -191,16 +191,20 @@ type Result struct {
 // Reference large, to be copied for the help desk.
 type MessagePage struct {
 	Page
-	Status    int  // HTTP status; 0: not shown
-	Tone      Tone // zero value: error
-	Heading   string
-	What      string // what happened
-	Next      string // what to do
-	Mender    string // who can mend it, in words
-	Code      string // AADSTS number or code of ours
-	At        time.Time
-	Primary   *Action // for example "Try again", only where that can help
-	Secondary *Action // for example "Use another account"
+	Status  int  // HTTP status; 0: not shown
+	Tone    Tone // zero value: error
+	Heading string
+	What    string // what happened
+	Next    string // what to do
+	Mender  string // who can mend it, in words
+	Code    string // AADSTS number or code of ours
+	At      time.Time
+	// Address is the page at which it happened, without its query; CorrelationID is
+	// the identity platform's. Both may be empty.
+	Address, CorrelationID string
+	ExplainURL             string  // what the code means; "" where the page says all
+	Primary                *Action // for example "Try again", only where that can help
+	Secondary              *Action // for example "Use another account"
 }
 
 // SignedOutPage says what ended and what did not.

@@ -146,6 +146,7 @@ func TestFormsAreKnown(t *testing.T) {
 		ScheduleWithdrawURL)
 	searches := []string{AccessURL + "#roles", AdminURL, AdminRequestsURL} // forms that only look something up
 	searches = append(searches, TrendURL, CompareChoiceURL("01jd6w3qv8x5k2m9"))
+	posts, searches = append(posts, FlowErrorsURL), append(searches, FlowErrorsURL, FlowFailuresURL)
 	searches = append(searches, ScansURL, ScanFindingsURL(sampleScanID, ""))
 	eachSample(t, func(t *testing.T, name string, d *goquery.Document) {
 		d.Find("form").Each(func(_ int, s *goquery.Selection) {

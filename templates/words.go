@@ -112,6 +112,8 @@ func (v *MessagePage) helpText() string {
 	line("Code", v.Code)
 	line("Reference", v.Reference)
 	line("Time", rfc3339(v.At))
+	line("Page", v.Address)
+	line("Correlation ID", v.CorrelationID)
 	return b.String()
 }
 

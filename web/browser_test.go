@@ -55,6 +55,8 @@ func TestBrowser(t *testing.T) {
 		{"administration of consent, without scripts", administerWithoutScripts, blocking},
 		{"provider down", seeProviderDown, allowing},
 		{"results of a scan", readFindings, allowing},
+		{"the help desk", callTheHelpDesk, allowing},
+		{"the help desk without scripts", callTheHelpDeskWithoutScripts, blocking},
 	}
 	for _, j := range journeys {
 		t.Run(j.name, func(t *testing.T) { j.journey(t, j.browser) })

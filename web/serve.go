@@ -25,6 +25,7 @@ import (
 	"azts.internal/portal/internal/config"
 	"azts.internal/portal/internal/consent"
 	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/internal/failures"
 	"azts.internal/portal/internal/graph"
 	"azts.internal/portal/internal/reqlog"
 	"azts.internal/portal/internal/results"
@@ -277,6 +278,9 @@ func (p *portal) build(ctx context.Context) (http.Handler, error) {
 		AzTSURL:    p.up.aztsURL,
 		PortalHost: p.up.portalHost, Database: p.db, TrustedProxies: c.TrustedProxies, People: p.people, Version: version(),
 		Closing: p.closing, Going: &p.going, Now: p.now, Log: p.log}
+	if parts.Failures, err = failures.New(p.db, keys, p.now); err != nil {
+		return nil, err
+	}
 	if c.Sandbox {
 		parts.Environment = "Sandbox"
 	}

@@ -230,7 +230,9 @@ func (r *Reading) numbers(text string, variants []string) {
 // names finds the names of errors.
 func (r *Reading) names(text string, variants []string, machine bool) {
 	if !strings.ContainsAny(text, " \t\n") {
-		r.add(lookup(strings.Trim(text, `"'.,:;`), machine, true))
+		bare := strings.Trim(text, `"'.,:;`)
+		r.add(lookup(bare, machine, true))
+		r.add(lookup(bare, true, true)) // it may come from a machine as well
 	}
 	for _, v := range variants {
 		for _, m := range keyed.FindAllStringSubmatch(v, -1) {

@@ -106,3 +106,6 @@ func lookup(code string, machine, sub bool) []Entry {
 	}
 	return append(first, rest...)
 }
+
+// ByCode returns the entries of one code, nil for none.
+func ByCode(code string) []Entry { return lookup(code, false, false) }

@@ -1,0 +1,203 @@
+package handlers
+
+import (
+	"crypto/rand"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"azts.internal/portal/internal/apperr"
+	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/internal/explain"
+	"azts.internal/portal/internal/failures"
+	"azts.internal/portal/session"
+	"azts.internal/portal/templates"
+)
+
+const (
+	// lookUps is how many errors one network, or one person, may look up in a minute.
+	lookUps = 120
+	// maxEcho is how long a text can be to stand in an address, in bytes.
+	maxEcho = 60
+)
+
+var errManyLookUps = apperr.New(apperr.TooMany, "look_ups_many", "Very many errors were looked up from your network in the last minute.").
+	WithNext(apperr.MenderPerson, "Wait a minute and try again.").WithRetry()
+
+// errorDesk is the area that explains errors. It is open to everybody: who cannot
+// sign in needs it most. What is pasted there is neither logged nor kept, nor is it
+// put back into a page.
+type errorDesk struct {
+	*frame
+	archive *failures.Archive // nil: none are kept
+	// helpURL is the page of the company sign-in about a number, "" where there is none.
+	helpURL           string
+	byNetwork, byUser *limiter
+}
+
+func newErrorDesk(f *frame, p Parts) *errorDesk {
+	d := &errorDesk{frame: f, archive: p.Failures, byNetwork: newLimiter(lookUps, time.Minute, p.Now), byUser: newLimiter(lookUps, time.Minute, p.Now)}
+	if p.LoginURL != "" {
+		d.helpURL = strings.TrimSuffix(p.LoginURL, "/") + "/error?code="
+	}
+	return d
+}
+
+// show is GET /flows/errors?q=, q a code, a reference or some words.
+func (d *errorDesk) show(w http.ResponseWriter, r *http.Request) error {
+	return d.answer(w, r, r.URL.Query().Get("q"), false)
+}
+
+// explain is POST /flows/errors (text). What is short and plain goes on to an
+// address that can be sent to somebody.
+func (d *errorDesk) explain(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return formError(err)
+	}
+	return d.answer(w, r, r.PostForm.Get("text"), true)
+}
+
+// sendable is what may stand in an address and in the page again: words, a
+// number, the name of an error. A secret of letters and digits alone is none of
+// these, and neither is one with a dash or a dot.
+var sendable = regexp.MustCompile(`^(?:[A-Za-z]{1,20}(?: [A-Za-z]{1,20}){0,5}|(?:AADSTS)?[0-9]{3,9}|[a-z0-9]{1,20}(?:_[a-z0-9]{1,20}){1,6}|[0-9A-HJKMNP-TV-Z]{12})$`)
+
+func (d *errorDesk) answer(w http.ResponseWriter, r *http.Request, text string, posted bool) error {
+	live, err := d.current(r)
+	if err != nil {
+		return err
+	}
+	page := templates.FlowErrorsPage{Page: d.page(r, "Explain an error", templates.FlowsURL), Groups: allErrors()}
+	page.Path = templates.FlowErrorsURL // not with what was pasted
+	if live != nil {
+		page.Tabs = d.flowTabs(live, templates.FlowErrorsURL)
+	}
+	short := strings.TrimSpace(text)
+	if short == "" {
+		return d.render(w, r, http.StatusOK, templates.FlowErrors(page))
+	}
+	if live != nil && !d.byUser.allowPerson(live.User.ID) || live == nil && !d.byNetwork.allow(r.Context()) {
+		return errManyLookUps
+	}
+	reading := explain.Read(text, rand.Reader)
+	plain := reading.Secrets == 0 && len(short) <= maxEcho && sendable.MatchString(short)
+	if plain && posted {
+		redirect(w, templates.FlowErrorURL(short))
+		return nil
+	}
+	if plain {
+		page.Query, page.Path = short, templates.FlowErrorURL(short)
+	}
+	page.Asked, page.Form, page.ByWords = true, reading.Form, reading.ByWords
+	found, note, err := d.reference(r, live, reading)
+	if err != nil {
+		return err
+	}
+	if found && len(reading.Entries) == 0 {
+		redirect(w, templates.FlowFailureURL(reading.Reference))
+		return nil
+	}
+	page.Notes = append(notes(&reading), note...)
+	for _, e := range reading.Entries {
+		page.Cards = append(page.Cards, errorCard(e))
+	}
+	for _, code := range reading.Unknown {
+		one := templates.UnknownError{Code: code}
+		if d.helpURL != "" {
+			one.URL = d.helpURL + strings.TrimPrefix(code, "AADSTS")
+		}
+		page.Unknown = append(page.Unknown, one)
+	}
+	for _, id := range reading.IDs {
+		page.IDs = append(page.IDs, templates.FlowFact{Label: id.Label, Value: id.Value})
+	}
+	return d.render(w, r, http.StatusOK, templates.FlowErrors(page))
+}
+
+// notes says what was special about a text.
+func notes(reading *explain.Reading) []templates.Problem {
+	var out []templates.Problem
+	if reading.Secrets > 0 {
+		out = append(out, templates.Problem{Tone: templates.ToneWarning, Title: "There are secrets in what you pasted",
+			What: "A token, a code, a cookie or the like was in it. The portal has neither kept nor logged it, and does not show it.",
+			Next: "If others saw it too, sign out everywhere, or have the secret replaced. Next time leave it out: the error alone is enough."})
+	}
+	if reading.Cut {
+		out = append(out, templates.Problem{Tone: templates.ToneInfo, Title: "The text was cut",
+			What: "Only its first 64 KB were read.", Next: "If the error stands further down, paste that part alone."})
+	}
+	if !reading.ByWords && len(reading.Entries) == 0 && len(reading.Unknown) == 0 && reading.Reference == "" {
+		out = append(out, templates.Problem{Tone: templates.ToneInfo, Title: "No code was found in the text",
+			What: "An AADSTS number, the name of an OAuth error, or a reference of twelve characters would be one.",
+			Next: "Look it up by a word or two instead, such as redirect."})
+	}
+	return out
+}
+
+// reference looks for the failed sign-in of a reference number: the help desk is
+// led there, others are told who can look. They do not learn whether it is there.
+func (d *errorDesk) reference(r *http.Request, live *session.Session, reading explain.Reading) (found bool, note []templates.Problem, err error) {
+	if reading.Reference == "" {
+		return false, nil, nil
+	}
+	if live == nil || !d.helpsOthers(live) {
+		return false, []templates.Problem{{Tone: templates.ToneInfo, Title: "This is a reference number of this portal",
+			What: "The help desk and administrators can look up a failed sign-in by it for 7 days, and anything else in the portal's log.",
+			Next: "Send them the number and say what you were doing."}}, nil
+	}
+	if d.archive != nil {
+		_, err = d.archive.Find(r.Context(), reading.Reference)
+	}
+	switch {
+	case err == nil && d.archive != nil:
+		return true, []templates.Problem{{Tone: templates.ToneInfo, Title: "The failed sign-in is kept", What: "It has the reference " + reading.Reference + ".",
+			Primary: &templates.Action{Label: "Show it", URL: templates.FlowFailureURL(reading.Reference)}}}, nil
+	case err == nil, apperr.IsKind(err, apperr.NotFound):
+		return false, []templates.Problem{{Tone: templates.ToneInfo, Title: "No failed sign-in has this reference",
+			What: "They are kept for 7 days. Other errors leave a line in the portal's log only.",
+			Next: "Whoever runs this portal finds the line by ref=" + reading.Reference + "."}}, nil
+	}
+	return false, nil, err
+}
+
+// who is who mends an error, as the desk says it.
+var who = map[apperr.Mender]string{
+	apperr.MenderNobody:    "Nobody has to: it passes, or there is nothing to mend.",
+	apperr.MenderPerson:    "The person who sees it.",
+	apperr.MenderHelpDesk:  "The help desk.",
+	apperr.MenderAdmin:     "An administrator.",
+	apperr.MenderDeveloper: "The developer, or whoever runs the application.",
+}
+
+func errorCard(e explain.Entry) templates.ErrorCard {
+	return cardOf(e.Code, e.Error, e.Meaning, e.Next, e.Origin, e.Mender, e.Retry)
+}
+
+func cardOf(code, oauth, meaning, next string, origin entra.Origin, mender apperr.Mender, retry bool) templates.ErrorCard {
+	card := templates.ErrorCard{Code: code, Error: oauth, Meaning: meaning, Next: next, Mender: who[mender], Retry: retry, Try: "Does not help before it is mended."}
+	if retry {
+		card.Try = "Can help: the same can succeed next time."
+	}
+	if origin != "" {
+		card.Origin = strings.ToUpper(string(origin[:1])) + string(origin[1:]) + "."
+	}
+	return card
+}
+
+// allErrors is the list below the form: each code once in a table.
+var allErrors = sync.OnceValue(func() []templates.ErrorGroup {
+	var out []templates.ErrorGroup
+	for _, t := range explain.Tables() {
+		group := templates.ErrorGroup{Title: t.Title}
+		for _, e := range t.Entries {
+			if !slices.ContainsFunc(group.Lines, func(l templates.ErrorLine) bool { return l.Code == e.Code }) {
+				group.Lines = append(group.Lines, templates.ErrorLine{Code: e.Code, Meaning: e.Meaning})
+			}
+		}
+		out = append(out, group)
+	}
+	return out
+})

@@ -1,0 +1,256 @@
+package handlers
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"azts.internal/portal/internal/access"
+	"azts.internal/portal/internal/apperr"
+	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/internal/explain"
+	"azts.internal/portal/internal/failures"
+	"azts.internal/portal/internal/reqlog"
+	"azts.internal/portal/internal/trace"
+	"azts.internal/portal/session"
+	"azts.internal/portal/templates"
+)
+
+const (
+	// begunPerMinute and foreignPerMinute are how many failed sign-ins are kept of
+	// one network in a minute: a company comes from one address when its sign-in
+	// breaks. foreignInAll is of all networks together.
+	begunPerMinute, foreignPerMinute, foreignInAll = 120, 20, 100
+	// maxTraced bounds the form that is traced, in bytes.
+	maxTraced = 32 << 10
+	// maxCookieNames is how many cookies of a failed sign-in are named.
+	maxCookieNames = 20
+)
+
+// failedSignIns keeps the sign-ins that failed and shows them to the help desk.
+type failedSignIns struct {
+	*frame
+	archive                *failures.Archive
+	begun, foreign, strays *limiter
+}
+
+func newFailedSignIns(f *frame, p Parts) *failedSignIns {
+	return &failedSignIns{frame: f, archive: p.Failures, begun: newLimiter(begunPerMinute, time.Minute, p.Now),
+		foreign: newLimiter(foreignPerMinute, time.Minute, p.Now), strays: newLimiter(foreignInAll, time.Minute, p.Now)}
+}
+
+// attempt is what an answer to a sign-in turned out to be, as far as it was
+// checked.
+type attempt struct {
+	flow session.Flow
+	user access.User // zero before every check of the ID token passed
+}
+
+type attemptKey struct{}
+
+// attemptOf returns the attempt that the request is, to be filled in. Outside of
+// kept nobody looks at it.
+func attemptOf(ctx context.Context) *attempt {
+	if a, ok := ctx.Value(attemptKey{}).(*attempt); ok {
+		return a
+	}
+	return new(attempt)
+}
+
+// kept keeps what the help desk needs of a sign-in that fails. The person sees the
+// same page whether that works or not.
+func (s *failedSignIns) kept(h handler) handler {
+	if s.archive == nil {
+		return h
+	}
+	return func(w http.ResponseWriter, r *http.Request) error {
+		a := new(attempt)
+		r = r.WithContext(context.WithValue(r.Context(), attemptKey{}, a))
+		err := h(w, r)
+		if err == nil || r.Context().Err() != nil {
+			return err
+		}
+		begun := a.flow.Purpose != ""
+		if begun && s.begun.allow(r.Context()) || !begun && s.foreign.allow(r.Context()) && s.strays.count("all") {
+			if keepErr := s.archive.Keep(r.Context(), s.failure(r, a, err)); keepErr != nil {
+				s.log.ErrorContext(r.Context(), "a failed sign-in is not kept", "err", keepErr)
+			}
+		}
+		return err
+	}
+}
+
+func (s *failedSignIns) failure(r *http.Request, a *attempt, err error) failures.Failure {
+	e := apperr.From(err)
+	back, _, _ := strings.Cut(localPath(a.flow.ReturnTo), "?")
+	f := failures.Failure{Reference: reqlog.ID(r.Context()), Code: e.Code, Begun: a.flow.Purpose != "", Message: e.Message, Next: e.Next, Mender: e.Mender, Retry: e.Retry,
+		Purpose: a.flow.Purpose, Path: back, Browser: session.DeviceName(r.UserAgent()), Network: failures.Network(reqlog.Client(r.Context())),
+		Tenant: a.user.TenantID, Account: a.user.Account, BegunAt: a.flow.StartedAt, Trace: s.traceOf(r, a, e)}
+	if !f.Begun {
+		f.Path = ""
+	}
+	var said *entra.ProviderError
+	if errors.As(err, &said) {
+		f.Provider = &failures.Provider{Numbers: said.Codes, CorrelationID: said.CorrelationID, TraceID: said.TraceID, Timestamp: said.Timestamp}
+		// A name that is in no table is a stranger's text; the trace has it.
+		if _, ok := entra.ExplainOAuth(said.OAuthError); ok {
+			f.Provider.Error = said.OAuthError
+		}
+		if _, ok := entra.ExplainSuberror(said.Subcode); ok {
+			f.Provider.Subcode = said.Subcode
+		}
+	}
+	return f
+}
+
+// traceOf returns the message that failed, without its secrets. Of the cookies
+// only the names are in it: whether the one of this sign-in came along is what
+// the help desk wants to know.
+func (s *failedSignIns) traceOf(r *http.Request, a *attempt, e *apperr.Error) *trace.Trace {
+	recorder := trace.New(trace.Options{ID: reqlog.ID(r.Context()), Flow: "sign-in", Now: s.now, Random: rand.Reader, From: "Browser"})
+	recorder.Secret(trace.Nonce, a.flow.Nonce)
+	recorder.Secret(trace.Verifier, a.flow.Verifier)
+	header := http.Header{}
+	for _, name := range []string{"Content-Type", "Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest"} {
+		if value := r.Header.Get(name); value != "" {
+			header.Set(name, clipped(value))
+		}
+	}
+	var names []string
+	for _, c := range r.Cookies() {
+		if len(names) < maxCookieNames {
+			names = append(names, clipped(c.Name))
+		}
+	}
+	if len(names) > 0 {
+		header.Set("X-Cookie-Names", strings.Join(names, " "))
+	}
+	// As it was parsed: the order of the fields is lost.
+	var body []byte
+	if text := r.PostForm.Encode(); len(text) <= maxTraced {
+		body = []byte(text)
+	}
+	recorder.Add(trace.Exchange{Step: trace.Step{From: "Browser", To: "Portal", Name: "Answer of the company sign-in"}, Method: r.Method, URL: r.URL.Path,
+		Header: header, Body: body, Status: statuses[e.Kind]})
+	recorder.Finish(e.Code)
+	t := recorder.Trace()
+	return &t
+}
+
+// list is GET /flows/failures?code=&before=&after=.
+func (s *failedSignIns) list(w http.ResponseWriter, r *http.Request, live *session.Session) error {
+	q := r.URL.Query()
+	query := failures.Query{Code: clipped(strings.TrimSpace(q.Get("code")))}
+	if at, err := time.Parse(time.RFC3339Nano, q.Get("before")); err == nil {
+		query.Before, query.Reference = at, clipped(q.Get("after"))
+	}
+	rows, more, err := s.archive.List(r.Context(), query)
+	if err != nil {
+		return err
+	}
+	page := templates.FlowFailuresPage{Page: s.page(r, "Failed sign-ins", templates.FlowsURL), Tabs: s.flowTabs(live, templates.FlowFailuresURL), Code: query.Code,
+		Later: !query.Before.IsZero(), Days: failures.Days}
+	for _, rec := range rows {
+		page.Rows = append(page.Rows, templates.FailureRow{Reference: rec.Reference, Code: rec.Code, At: rec.At, Begun: rec.Begun})
+	}
+	if more {
+		last := rows[len(rows)-1]
+		page.OlderURL = templates.FlowFailuresQueryURL(query.Code, last.At, last.Reference)
+	}
+	return s.render(w, r, http.StatusOK, templates.FailedSignIns(page))
+}
+
+// show is GET /flows/failures/{reference}.
+func (s *failedSignIns) show(w http.ResponseWriter, r *http.Request, live *session.Session) error {
+	f, err := s.archive.Find(r.Context(), strings.ToUpper(r.PathValue("reference")))
+	if err != nil {
+		return err
+	}
+	page := templates.FlowFailurePage{Page: s.page(r, "Failed sign-in", templates.FlowsURL), Tabs: s.flowTabs(live, templates.FlowFailuresURL), Reference: f.Reference, At: f.At,
+		Until: f.At.AddDate(0, 0, failures.Days), Card: cardOf(f.Code, "", f.Message, f.Next, explain.OriginPortal, f.Mender, f.Retry)}
+	if known := explain.ByCode(f.Code); len(known) > 0 {
+		page.Card = errorCard(known[0])
+	}
+	fact := func(label, value string) {
+		if value != "" {
+			page.Facts = append(page.Facts, templates.FlowFact{Label: label, Value: value})
+		}
+	}
+	fact("Which check", whichCheck(f))
+	fact("Purpose", f.Purpose)
+	fact("Wanted to", f.Path)
+	fact("Browser", f.Browser)
+	fact("Network", f.Network)
+	fact("Tenant", f.Tenant)
+	fact("Account", f.Account)
+	if !f.BegunAt.IsZero() {
+		fact("At the company sign-in for", f.At.Sub(f.BegunAt).Round(time.Second).String())
+	}
+	if p := f.Provider; p != nil {
+		fact("Company sign-in said", strings.TrimSpace(p.Error+" "+p.Subcode))
+		var numbers []string
+		for _, n := range p.Numbers {
+			numbers = append(numbers, "AADSTS"+strconv.Itoa(n))
+		}
+		fact("Numbers", strings.Join(numbers, ", "))
+		for _, id := range []templates.FlowFact{{Label: "Correlation ID", Value: p.CorrelationID}, {Label: "Trace ID", Value: p.TraceID}} {
+			if id.Value != "" {
+				page.IDs = append(page.IDs, id)
+			}
+		}
+		if !p.Timestamp.IsZero() {
+			page.IDs = append(page.IDs, templates.FlowFact{Label: "Timestamp", Value: p.Timestamp.UTC().Format(time.RFC3339)})
+		}
+	}
+	if f.Trace != nil {
+		page.Trace, page.Claims = traceText(f.Trace)
+	}
+	return s.render(w, r, http.StatusOK, templates.FailedSignIn(page))
+}
+
+// whichCheck says in order which check an answer did not pass.
+func whichCheck(f *failures.Failure) string {
+	switch {
+	case f.Provider != nil:
+		return "None of ours: the company sign-in itself refused."
+	case !f.Begun:
+		return "The first: the answer has to belong to a sign-in that was begun in this browser."
+	case f.Account == "" && f.Tenant == "":
+		return "One of the answer itself: code, ID token, or what the portal got for them."
+	}
+	return "One after the ID token had passed: who it is, or how strongly they signed in."
+}
+
+// traceText writes a trace as people read HTTP, and the claims of its tokens.
+func traceText(t *trace.Trace) (messages, claims string) {
+	var b, c strings.Builder
+	for i, m := range t.Messages {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		b.WriteString(m.Request.Method + " " + m.Request.URL + "\n")
+		for _, h := range m.Request.Header {
+			b.WriteString(h.Name + ": " + h.Value + "\n")
+		}
+		if m.Request.Body.Text != "" {
+			b.WriteString("\n" + strings.ReplaceAll(m.Request.Body.Text, "&", "\n&") + "\n")
+		}
+		if m.Request.Body.Note != "" {
+			b.WriteString("(" + m.Request.Body.Note + ")\n")
+		}
+		if m.Answer != nil {
+			b.WriteString("\n→ " + strconv.Itoa(m.Answer.Status) + " " + http.StatusText(m.Answer.Status) + "\n")
+		}
+	}
+	for _, token := range t.Tokens {
+		c.WriteString(token.Fingerprint + "\n")
+		for _, claim := range append(token.Header, token.Claims...) {
+			c.WriteString("  " + claim.Name + ": " + claim.Value + "\n")
+		}
+	}
+	return b.String(), c.String()
+}

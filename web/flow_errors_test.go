@@ -1,0 +1,161 @@
+package main
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"azts.internal/portal/internal/trace"
+)
+
+// TestTheDeskExplainsToEverybody: who cannot sign in needs it most.
+func TestTheDeskExplainsToEverybody(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t, setup{})
+	b := w.browser()
+	b.get("/flows/errors").want(http.StatusOK, "Explain an error").has(".card-head", "tables")
+
+	// A code goes on to an address that can be sent to somebody.
+	to := b.send(visit{to: "/flows/errors", form: url.Values{"text": {"  AADSTS50105 "}}}).leadsTo("/flows/errors?q=AADSTS50105")
+	b.get(to.String()).want(http.StatusOK, "Explain an error").has("#explained .error-card", "not assigned to this app")
+	b.get("/flows/errors?q=50105").has("#explained", "AADSTS50105")
+	b.get("/flows/errors?q=conditional+access").has("#explained", "AADSTS53003")
+	b.get("/flows/errors?q=state_unknown").has("#explained", "not started in this browser")
+	b.get("/flows/errors?q=invalid_grant").has("#explained", "run out")
+	b.get("/flows/errors?q=7K3M9QX2RB41").has("#explained", "help desk and administrators")
+
+	const correlation = "9ab2c6e0-7d14-4b8a-a5f3-60e81c4d2b00"
+	token := "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbm5hIn0.c2lnbmF0dXJlLW9mLWEtdG9rZW4tdGhhdC1pcy1sb25n"
+	secret := "q8Q~Zx3vN9uLxUe0qDq2Yw8RAAbcdefghij"
+	pasted := "Authorization: Bearer " + token + "\nclient_secret=" + secret + "&code=0.AQIAcodeThatIsLong1234567890\n" +
+		`{"error":"invalid_grant","error_description":"AADSTS70002: no. AADSTS70008: old\r\nCorrelation ID: ` + correlation + `","suberror":"bad_token"}`
+	for name, p := range map[string]*page{
+		"posted":         b.send(visit{to: "/flows/errors", form: url.Values{"text": {pasted}}}),
+		"in the address": b.get("/flows/errors?q=" + url.QueryEscape(pasted)),
+	} {
+		p.want(http.StatusOK, "Explain an error")
+		p.has("#explained .error-card", "AADSTS70008")
+		p.has("#explained", "There are secrets in what you pasted")
+		p.has("#explained dl.facts", correlation)
+		if found := trace.Leaks([]byte(p.body), []string{token, secret, "0.AQIAcodeThatIsLong1234567890"}); len(found) > 0 {
+			t.Errorf("%s: the page shows %v", name, found)
+		}
+	}
+	// A secret alone is no code: it does not go into an address.
+	if p := b.send(visit{to: "/flows/errors", form: url.Values{"text": {secret}}}); p.status != http.StatusOK || strings.Contains(p.body, secret) {
+		t.Errorf("a secret alone: %d", p.status)
+	}
+	hostile := `"><script>alert(1)</script> AADSTS50105 ' onfocus=alert(2)`
+	if p := b.send(visit{to: "/flows/errors", form: url.Values{"text": {hostile}}}); strings.Contains(p.body, "alert(") || p.status != http.StatusOK {
+		t.Errorf("hostile text comes back: %d", p.status)
+	}
+	b.send(visit{to: "/flows/errors", form: url.Values{"text": {strings.Repeat("a ", 32<<10) + "AADSTS50105"}}}).has("#explained", "The text was cut")
+	if p := b.send(visit{to: "/flows/errors", form: url.Values{"text": {strings.Repeat("x", 1<<20)}}}); p.status != http.StatusRequestEntityTooLarge {
+		t.Errorf("a megabyte: %d", p.status)
+	}
+	if found := trace.Leaks([]byte(w.log.String()), []string{token, secret, "0.AQIAcodeThatIsLong1234567890", "onfocus=alert(2)"}); len(found) > 0 {
+		t.Errorf("the log has %v", found)
+	}
+
+	refused := 0
+	for range 130 {
+		if b.get("/flows/errors?q=50105").status == http.StatusTooManyRequests {
+			refused++
+		}
+	}
+	if refused == 0 || refused > 129 {
+		t.Errorf("%d of 130 look-ups in a moment were refused", refused)
+	}
+	// The page itself stays: the form is the way out of a sign-in that fails.
+	b.get("/flows/errors").want(http.StatusOK, "Explain an error")
+}
+
+// TestTheHelpDeskFindsAFailedSignInByItsReference, and nobody else does.
+func TestTheHelpDeskFindsAFailedSignInByItsReference(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t, setup{})
+	victim := w.browser()
+	answer := with(victim.answer(dana), "state", strings.Repeat("A", 43))
+	p := w.callback(victim, answer)
+	reference := p.evidence("Reference")
+	if p.evidence("Code") != "state_unknown" || reference == "" {
+		t.Fatalf("the error page: %.500s", p.body)
+	}
+	p.has(".help a", "What does this mean?")
+	victim.get("/flows/errors?q=state_unknown").has("#explained", "not started in this browser")
+
+	// One that was begun here, and refused by the tenant.
+	begun := with(with(with(victim.answer(dana), "code", ""), "id_token", ""), "error", "access_denied")
+	begun.Set("error_description", "AADSTS65004: The resource owner declined.\r\nTrace ID: 11d7a0c2-58b4-4f0e-9d36-2c7b9e51f800\r\nCorrelation ID: 9ab2c6e0-7d14-4b8a-a5f3-60e81c4d2b00\r\nTimestamp: 2024-05-06 07:08:09Z")
+	declined := w.callback(victim, begun)
+	if declined.evidence("Code") != "AADSTS65004" {
+		t.Fatalf("declined: %.500s", declined.body)
+	}
+	declined.has(".help pre", "Correlation ID: 9ab2c6e0-7d14-4b8a-a5f3-60e81c4d2b00")
+
+	secrets := []string{answer.Get("code"), answer.Get("id_token"), strings.Repeat("A", 43)}
+	if slices.Contains(secrets, "") {
+		t.Fatal("the answer has no code or no ID token")
+	}
+	if found := trace.Leaks(w.databaseBytes(), secrets[:2]); len(found) > 0 {
+		t.Errorf("the database has %v", found)
+	}
+
+	hugo := w.browser()
+	hugo.signIn("hugo@contoso.com")
+	hugo.get("/flows/failures").want(http.StatusOK, "Failed sign-ins").has("tbody", reference)
+	hugo.get("/flows/failures?code=AADSTS65004").has("tbody", declined.evidence("Reference"))
+	if text := hugo.get("/flows/failures?code=AADSTS65004").text("tbody"); strings.Contains(text, reference) {
+		t.Error("the filter lets another code through")
+	}
+	found := hugo.send(visit{to: "/flows/errors?q=" + strings.ToLower(reference)}).leadsTo("/flows/failures/" + reference)
+	shown := hugo.get(found.String()).want(http.StatusOK, "Failed sign-in")
+	shown.has(".error-card", "state_unknown")
+	shown.has("main", "The first: the answer has to belong to a sign-in that was begun in this browser.")
+	shown.has("main", "127.0.0.0/24")
+	shown.has(".code", "POST /auth/callback")
+	shown.has(".code", "‹state ")
+	if leaks := trace.Leaks([]byte(shown.body), secrets); len(leaks) > 0 {
+		t.Errorf("the page shows %v", leaks)
+	}
+	other := hugo.get("/flows/failures/" + declined.evidence("Reference"))
+	other.has("main", "None of ours: the company sign-in itself refused.")
+	other.has("main", "9ab2c6e0-7d14-4b8a-a5f3-60e81c4d2b00")
+	hugo.get("/flows/failures/7K3M9QX2RB41").want(http.StatusNotFound, "There is nothing here")
+	hugo.get("/flows/errors?q=7K3M9QX2RB41").has("#explained", "No failed sign-in has this reference")
+
+	employee := w.browser()
+	employee.signIn(dana)
+	for _, path := range []string{"/flows/failures", "/flows/failures/" + reference} {
+		p := employee.get(path)
+		if p.status != http.StatusForbidden || strings.Contains(p.text("main"), "state_unknown") {
+			t.Errorf("%s answers an employee with %d", path, p.status)
+		}
+		w.browser().send(visit{to: path}).leadsTo("/auth/login")
+	}
+	// Others learn who can look it up, and not whether it is there.
+	for _, r := range []string{reference, "7K3M9QX2RB41"} {
+		employee.get("/flows/errors?q="+r).has("#explained", "The help desk and administrators can look up")
+	}
+}
+
+// TestAttackFailedSignInsFillNothing: made-up answers from one network are kept up
+// to a limit, and push out none that were begun here.
+func TestAttackFailedSignInsFillNothing(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t, setup{})
+	victim := w.browser()
+	genuine := w.callback(victim, with(victim.answer(dana), "id_token", "")).evidence("Reference")
+	mallory := w.browser()
+	for range 60 {
+		w.callback(mallory, url.Values{"state": {strings.Repeat("x", 200<<10)}, "code": {"made up"}})
+	}
+	if n := w.rows("sign_in_failures"); n > 21 || n < 2 {
+		t.Errorf("%d are kept", n)
+	}
+	hugo := w.browser()
+	hugo.signIn("hugo@contoso.com")
+	hugo.get("/flows/failures/"+genuine).want(http.StatusOK, "Failed sign-in").has(".error-card", "answer_incomplete")
+}
