@@ -57,6 +57,7 @@ type auth struct {
 	scans    *scan.Service // nil where AzTS is not configured
 	// delegations keep the permissions for schedules; nil where scans is.
 	delegations *entra.Delegations
+	runs        *flowRuns // nil: no flow is run
 }
 
 // login is GET /auth/login?return_to=&prompt=&login_hint=&domain_hint=.
@@ -136,6 +137,9 @@ func (a *auth) callback(w http.ResponseWriter, r *http.Request) error {
 	}
 	attempt := attemptOf(r.Context())
 	attempt.flow = flow
+	if flow.Purpose == purposeFlow && a.runs != nil {
+		return a.refuse(flow, a.runs.answered(w, r, flow, answer.State))
+	}
 	ofPerson := flow.Purpose == purposeToken || flow.Purpose == purposeSchedule && a.delegations != nil
 	if flow.Purpose != purposeSignIn && !ofPerson {
 		return a.refuse(flow, errOtherPurpose.Becausef("a flow for %q came back to the sign-in address", flow.Purpose))
@@ -186,11 +190,13 @@ func (a *auth) samePerson(ctx context.Context, flow session.Flow, identity *entr
 		return errSessionChanged
 	}
 	if live.User.ID != identity.User.ID {
-		return apperr.New(apperr.Forbidden, "other_account", "Another account than yours was chosen at the company sign-in, so nothing of it was kept.").
-			WithNext(apperr.MenderPerson, "Ask again and choose the account you are signed in with, or sign out first.")
+		return errOtherAccount
 	}
 	return nil
 }
+
+var errOtherAccount = apperr.New(apperr.Forbidden, "other_account", "Another account than yours was chosen at the company sign-in, so nothing of it was kept.").
+	WithNext(apperr.MenderPerson, "Ask again and choose the account you are signed in with, or sign out first.")
 
 // stepUp sends somebody without a second factor back for it, once.
 func (a *auth) stepUp(w http.ResponseWriter, r *http.Request, flow session.Flow, identity *entra.Identity) error {

@@ -14,24 +14,25 @@ import (
 // flowCatalogue is the area that explains the ways to a token.
 type flowCatalogue struct {
 	*frame
-	facts flows.Facts // what examples are filled in with, but for the tenant
+	facts  flows.Facts // what examples are filled in with, but for the tenant
+	tenant *flows.TenantRuns
 }
 
 // list is GET /flows.
-func (c *flowCatalogue) list(w http.ResponseWriter, r *http.Request, _ *session.Session) error {
-	page := templates.FlowsPage{Page: c.page(r, "Flows", templates.FlowsURL)}
+func (c *flowCatalogue) list(w http.ResponseWriter, r *http.Request, live *session.Session) error {
+	page := templates.FlowsPage{Page: c.page(r, "Flows", templates.FlowsURL), Tabs: c.flowTabs(live, templates.FlowsURL)}
 	for _, flow := range flows.Catalogue() {
 		if n := len(page.Groups); n == 0 || page.Groups[n-1].Title != string(flow.Group) {
 			page.Groups = append(page.Groups, templates.FlowGroup{Title: string(flow.Group)})
 		}
 		group := &page.Groups[len(page.Groups)-1]
-		group.Flows = append(group.Flows, templates.FlowLine{ID: flow.ID, Title: flow.Title, Summary: flow.Summary, UseWhen: flow.UseWhen[0], Runs: whereRuns(flow)})
+		group.Flows = append(group.Flows, templates.FlowLine{ID: flow.ID, Title: flow.Title, Summary: flow.Summary, UseWhen: flow.UseWhen[0], Runs: c.whereRuns(flow)})
 	}
 	return c.render(w, r, http.StatusOK, templates.Flows(page))
 }
 
-func whereRuns(flow flows.Flow) string {
-	if flow.Runs(flows.InTenant) {
+func (c *flowCatalogue) whereRuns(flow flows.Flow) string {
+	if flow.Runs(flows.InTenant) && c.tenant.Offers(flow.ID) {
 		return "Sandbox and your tenant"
 	}
 	return "Sandbox"
@@ -47,6 +48,10 @@ func (c *flowCatalogue) show(w http.ResponseWriter, r *http.Request, live *sessi
 	facts.Tenant = live.User.TenantID
 	page := templates.FlowPage{Page: c.page(r, flow.Title, templates.FlowsURL), ID: flow.ID, Title: flow.Title, Summary: flow.Summary,
 		UseWhen: flow.UseWhen, AvoidWhen: flow.AvoidWhen, Risks: flow.Risks, PlacesNote: flow.PlacesNote, Diagram: diagramOf(flow)}
+	page.Places = []templates.FlowPlace{{Value: string(flows.InLab), Label: "In the sandbox"}}
+	if flow.Runs(flows.InTenant) && c.tenant.Offers(flow.ID) {
+		page.Places = append(page.Places, templates.FlowPlace{Value: string(flows.InTenant), Label: "At your tenant"})
+	}
 	for i, m := range flow.Messages {
 		one := templates.FlowMessage{Number: i + 1, ID: m.ID, From: string(m.From), To: string(m.To), Name: m.Name, What: m.What, V1: facts.Fill(m.V1), V2: facts.Fill(m.V2)}
 		for _, p := range m.Parameters {
@@ -58,8 +63,8 @@ func (c *flowCatalogue) show(w http.ResponseWriter, r *http.Request, live *sessi
 		page.Commands = append(page.Commands, templates.FlowCommand{Tool: command.Tool, Code: facts.Fill(command.Code), Note: command.Note})
 	}
 	for _, id := range flow.Failures {
-		if f, ok := flows.FindFailure(id); ok {
-			page.Failures = append(page.Failures, templates.FlowFailure{ID: f.ID, Title: f.Title, What: f.What, Refuses: string(f.Refuses), Check: f.Check, Code: f.Code, Why: f.Why, LabOnly: !f.Harmless})
+		if f, ok := flows.FailureIn(flow.ID, id, flows.InLab); ok {
+			page.Failures = append(page.Failures, templates.FlowFailure{ID: f.ID, Title: f.Title, What: f.What, Refuses: string(f.Refuses), Check: f.Check, Code: f.Code, Why: f.Why, LabOnly: !flow.Breaks(id, flows.InTenant)})
 		}
 	}
 	if slices.Contains(flow.Parties, flows.Machine) {

@@ -50,6 +50,7 @@ func (f *frame) page(r *http.Request, title, here string) templates.Page {
 	if f.features.AzTS {
 		nav = append(nav, templates.NavItem{Label: "Scans", URL: templates.ScansURL}, templates.NavItem{Label: "Tokens", URL: templates.TokensURL})
 	}
+	nav = append(nav, templates.NavItem{Label: "Flows", URL: templates.FlowsURL})
 	if f.features.Graph {
 		nav = append(nav, templates.NavItem{Label: "Access", URL: templates.AccessURL})
 		if f.mayBeAdmin(live) {

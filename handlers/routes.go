@@ -18,6 +18,7 @@ import (
 	"azts.internal/portal/internal/consent"
 	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/internal/failures"
+	"azts.internal/portal/internal/flows"
 	"azts.internal/portal/internal/graph"
 	"azts.internal/portal/internal/reqlog"
 	"azts.internal/portal/internal/results"
@@ -55,7 +56,12 @@ type Parts struct {
 	Visits   Visits
 	// Delegations keep the permissions for scans that are repeated; there with Scans.
 	Delegations *entra.Delegations
-	ClientID    string
+	// Lab, Tenant and Runs are for flows that are run: in a sandbox inside this
+	// process, and against the provider.
+	Lab      *flows.Lab
+	Tenant   *flows.TenantRuns
+	Runs     *flows.Keeper
+	ClientID string
 	// Catalogue is the APIs that people may ask tokens and permissions of, AzTS first.
 	Catalogue entra.Catalogue
 	// Resources are App ID URIs of APIs in the catalogue that the configuration added.
@@ -89,7 +95,7 @@ type Parts struct {
 // New returns the portal's routes. It refuses missing parts.
 func New(p Parts) (http.Handler, error) {
 	if p.Sessions == nil || p.Provider == nil || p.Broker == nil || p.Database == nil || p.Now == nil || p.Log == nil ||
-		p.BaseURL == "" || p.Closing == nil || p.Going == nil || p.OpenCertificate == nil || (p.AzTS == nil) != (p.Scans == nil) || (p.Scans == nil) != (p.Results == nil) || (p.Scans == nil) != (p.Visits == nil) || (p.Scans == nil) != (p.Delegations == nil) || (p.Graph == nil) != (p.Consent == nil) {
+		p.BaseURL == "" || p.Closing == nil || p.Going == nil || p.OpenCertificate == nil || p.Lab == nil || p.Tenant == nil || p.Runs == nil || (p.AzTS == nil) != (p.Scans == nil) || (p.Scans == nil) != (p.Results == nil) || (p.Scans == nil) != (p.Visits == nil) || (p.Scans == nil) != (p.Delegations == nil) || (p.Graph == nil) != (p.Consent == nil) {
 		return nil, errors.New("handlers: a part is missing")
 	}
 	f := &frame{sessions: p.Sessions, provider: p.Provider, rules: p.Rules, environment: p.Environment, notice: p.Notice,
@@ -244,6 +250,8 @@ func New(p Parts) (http.Handler, error) {
 			admin("POST /tokens/app/identity", apps.ownIdentity)
 		}
 	}
+
+	f.flowRoutes(p, auth, person)
 
 	if p.Graph != nil {
 		allowed := newMyAccess(p, f, auth, mine)

@@ -287,6 +287,7 @@ func samples() map[string]templ.Component {
 	maps.Copy(all, compareSamples())
 	maps.Copy(all, overviewSamples())
 	maps.Copy(all, flowSamples())
+	maps.Copy(all, runSamples())
 	maps.Copy(all, errorSamples())
 	return all
 }

@@ -287,6 +287,9 @@ func (p *portal) build(ctx context.Context) (http.Handler, error) {
 	if err := p.services(&parts, broker, keys); err != nil {
 		return nil, err
 	}
+	if err := p.flowRuns(&parts, keys); err != nil {
+		return nil, err
+	}
 	return handlers.New(parts)
 }
 

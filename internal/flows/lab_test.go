@@ -1,13 +1,20 @@
 package flows_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +23,7 @@ import (
 	"azts.internal/portal/internal/sandbox"
 	"azts.internal/portal/internal/seal"
 	"azts.internal/portal/internal/store"
+	"azts.internal/portal/internal/trace"
 	"azts.internal/portal/session"
 )
 
@@ -42,7 +50,7 @@ func (v visits) Take(ctx context.Context, jar http.CookieJar, state string) erro
 	return err
 }
 
-func newLab(t *testing.T) *flows.Lab {
+func newLab(t *testing.T, box func(func() time.Time) (*flows.Box, error)) *flows.Lab {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	db, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "portal.db"), time.Now, log)
@@ -64,11 +72,139 @@ func newLab(t *testing.T) *flows.Lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lab, err := flows.NewLab(newBox, visits{sessions}, time.Now, log)
+	lab, err := flows.NewLab(box, visits{sessions}, time.Now, log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return lab
+}
+
+// secrets are what the tenant of one box gave out and was told.
+type secrets struct {
+	next  http.RoundTripper
+	mu    *sync.Mutex
+	found *[]string
+}
+
+var secretMembers = regexp.MustCompile(`(?:"(?:access_token|refresh_token|id_token|device_code|user_code)":"|name="(?:code|id_token|interaction)" value="|[?&#](?:code|access_token|id_token)=)([^"&]+)`)
+
+func (s secrets) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil && r.Body != http.NoBody {
+		sent, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		r = r.Clone(r.Context())
+		r.Body = io.NopCloser(bytes.NewReader(sent))
+		form, _ := url.ParseQuery(string(sent))
+		for _, name := range []string{"client_secret", "code_verifier", "client_assertion", "assertion"} {
+			s.keep(form.Get(name))
+		}
+	}
+	answer, err := s.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return nil, err
+	}
+	answer.Body = io.NopCloser(bytes.NewReader(body))
+	for _, text := range []string{string(body), answer.Header.Get("Location")} {
+		for _, m := range secretMembers.FindAllStringSubmatch(text, -1) {
+			s.keep(m[1])
+		}
+	}
+	for _, cookie := range answer.Cookies() {
+		s.keep(cookie.Value)
+	}
+	return answer, nil
+}
+
+func (s secrets) keep(value string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(value) >= 6 && !slices.Contains(*s.found, value) {
+		*s.found = append(*s.found, value)
+	}
+}
+
+// TestARunKeepsNoSecret searches what is kept of each flow, and what is exported.
+func TestARunKeepsNoSecret(t *testing.T) {
+	var mu sync.Mutex
+	var found []string
+	lab := newLab(t, func(now func() time.Time) (*flows.Box, error) {
+		box, err := newBox(now)
+		if err == nil {
+			box.Transport = secrets{box.Transport, &mu, &found}
+		}
+		return box, err
+	})
+	for _, flow := range flows.Catalogue() {
+		found = nil
+		run, err := lab.Run(t.Context(), flow, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(found) == 0 {
+			t.Errorf("%s: the search knows no secret", flow.ID)
+		}
+		kept, err := json.Marshal(run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var har bytes.Buffer
+		if err := run.Trace.WriteHAR(&har, "test", "1"); err != nil {
+			t.Fatal(err)
+		}
+		for place, text := range map[string][]byte{"the run": kept, "the HAR file": har.Bytes()} {
+			for _, leak := range trace.Leaks(text, found) {
+				t.Errorf("%s: in %s: %s", flow.ID, place, leak)
+			}
+		}
+	}
+}
+
+// TestTheLabIsBounded: who comes when all seats are taken is told so, and a run
+// ends with its request.
+func TestTheLabIsBounded(t *testing.T) {
+	entered, leave := make(chan struct{}), make(chan struct{})
+	lab := newLab(t, func(func() time.Time) (*flows.Box, error) {
+		entered <- struct{}{}
+		<-leave
+		return nil, errors.New("no box")
+	})
+	flow, _ := flows.Find("password")
+	done := make(chan error)
+	const seats = 4
+	for range seats {
+		go func() {
+			_, err := lab.Run(context.Background(), flow, "")
+			done <- err
+		}()
+		<-entered
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := lab.Run(ctx, flow, ""); !errors.Is(err, context.Canceled) {
+		t.Errorf("a fifth whose browser left: %v", err)
+	}
+	close(leave)
+	for range seats {
+		if err := <-done; err == nil {
+			t.Error("a run without a box")
+		}
+	}
+}
+
+func TestWhatIsNotOfferedIsNotRun(t *testing.T) {
+	lab := newLab(t, newBox)
+	flow, _ := flows.Find("password")
+	for _, failure := range []string{"wrong-verifier", "nonsense", "no-mfa "} {
+		if run, err := lab.Run(t.Context(), flow, failure); err == nil {
+			t.Errorf("%q: %+v", failure, run.Outcome)
+		}
+	}
 }
 
 func newBox(now func() time.Time) (*flows.Box, error) {
@@ -91,7 +227,7 @@ func newBox(now func() time.Time) (*flows.Box, error) {
 
 // TestEachFailureNamesTheCheckThatRefuses runs the whole catalogue.
 func TestEachFailureNamesTheCheckThatRefuses(t *testing.T) {
-	lab := newLab(t)
+	lab := newLab(t, newBox)
 	for _, flow := range flows.Catalogue() {
 		for _, failure := range append([]string{""}, flow.Failures...) {
 			t.Run(flow.ID+"/"+failure, func(t *testing.T) {

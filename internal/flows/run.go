@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"net/http"
 	"time"
 
 	"azts.internal/portal/internal/apperr"
@@ -78,8 +79,35 @@ func (r *Run) finish(recorder *trace.Recorder, err error) {
 	recorder.Finish(r.Outcome.Text)
 	r.Trace = recorder.Trace()
 	r.Outcome.Text = r.Trace.Outcome
-	if r.Outcome.Refused != "" {
-		r.Outcome.Message = len(r.Trace.Messages)
+	r.point()
+}
+
+// point finds the message that was refused. What the portal thinks of an answer it
+// knows only after it has asked for keys or tokens, and then it tells the browser:
+// not with the redirect that was noted when the answer came.
+func (r *Run) point() {
+	o, messages := &r.Outcome, r.Trace.Messages
+	if o.Refused == "" {
+		return
+	}
+	for i := len(messages) - 1; i >= 0 && o.Message == 0; i-- {
+		m := &messages[i]
+		switch {
+		case m.To == string(o.Refused), o.Refused == Portal && m.From == string(Portal) && m.ID == "token":
+			o.Message = i + 1
+		}
+	}
+	if o.Message == 0 {
+		o.Message = len(messages) // a script's own check of what came last
+	}
+	if o.Refused != Portal && o.Refused != Tenant {
+		return
+	}
+	for i := range messages {
+		m := &messages[i]
+		if m.To == string(Portal) && m.ID == "answer" && m.Answer != nil && m.Answer.Status == http.StatusSeeOther {
+			m.Answer = &trace.Answer{Status: http.StatusForbidden, Body: trace.Body{Type: "text/plain", Text: o.Code + ": " + o.Text, Size: int64(len(o.Code) + 2 + len(o.Text))}}
+		}
 	}
 }
 

@@ -1,0 +1,198 @@
+package handlers
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"azts.internal/portal/internal/flows"
+	"azts.internal/portal/internal/trace"
+	"azts.internal/portal/templates"
+)
+
+func flowTitle(id string) string {
+	flow, _ := flows.Find(id)
+	return cmp.Or(flow.Title, id)
+}
+
+func whereWords(at flows.Place) string {
+	if at == flows.InTenant {
+		return "At your tenant"
+	}
+	return "In the sandbox"
+}
+
+// parties say who refused in a sentence.
+var parties = map[flows.Party]string{flows.Portal: "the portal", flows.Tenant: "the tenant", flows.AzTS: "AzTS", flows.Azure: "Azure", flows.Graph: "Microsoft Graph",
+	flows.Machine: "the machine's endpoint", flows.Browser: "the page in the browser", flows.Issuer: "the other issuer"}
+
+// runOutcome says how a run ended. Where it was broken on purpose, being refused is
+// what was wanted.
+func runOutcome(run *flows.Run) templates.RunOutcome {
+	o := templates.RunOutcome{Text: run.Outcome.Text, Code: run.Outcome.Code}
+	if run.Outcome.Refused != "" {
+		o.Refused = string(run.Outcome.Refused)
+	}
+	by := cmp.Or(parties[run.Outcome.Refused], string(run.Outcome.Refused))
+	failure, broken := flows.FailureIn(run.Flow, run.Failure, run.Place)
+	switch {
+	case run.Waits != nil || run.Outcome.Refused == "" && run.Outcome.Code == "" && !run.Outcome.Expected && !broken:
+		o.Tone, o.Title = templates.ToneInfo, "Waits for its person"
+	case run.Outcome.Refused == "" && run.Outcome.Expected:
+		o.Tone, o.Title = templates.ToneSuccess, "It went through"
+	case run.Outcome.Refused == "":
+		o.Tone, o.Title = templates.ToneError, "Nobody refused it"
+	case run.Outcome.Expected:
+		o.Tone, o.Title = templates.ToneSuccess, "Refused by "+by+", as it should be"
+		o.Check, o.Why = failure.Check, failure.Why
+	case broken:
+		o.Tone, o.Title = templates.ToneWarning, "Refused by "+by+", for another reason than expected"
+	default:
+		o.Tone, o.Title = templates.ToneWarning, "Refused by "+by
+	}
+	return o
+}
+
+// runPage fills the page of a run, all of it or one step.
+func (a *flowRuns) runPage(r *http.Request, run *flows.Run, here string) templates.RunPage {
+	t := &run.Trace
+	flow, _ := flows.Find(run.Flow)
+	page := templates.RunPage{Page: a.page(r, "Run", templates.FlowsURL), Flow: run.Flow, Title: flowTitle(run.Flow), Where: whereWords(run.Place), StartedAt: run.StartedAt,
+		EndsAt: run.EndsAt, Outcome: runOutcome(run), Dropped: t.Dropped, Steps: len(t.Messages), HARURL: here + "/trace.har", JSONURL: here + "/trace.json",
+		WholeURL: here, StepsURL: here + "?step=1", PresentURL: here + "?present=1", PlainURL: here}
+	if failure, ok := flows.FindFailure(run.Failure); ok {
+		page.Failure = strings.ToLower(failure.Title[:1]) + failure.Title[1:]
+	}
+	q := r.URL.Query()
+	present := ""
+	if page.Present = q.Get("present") == "1"; page.Present {
+		present = "&present=1"
+		// A shared screen shows no menu of its person's.
+		page.Nav, page.User = nil, nil
+		page.WholeURL, page.StepsURL = here+"?present=1", here+"?step=1"+present
+	}
+	step, err := strconv.Atoi(q.Get("step"))
+	if err == nil && step >= 1 && step <= len(t.Messages) {
+		page.Step = step
+		page.PlainURL, page.PresentURL = here+"?step="+strconv.Itoa(step), here+"?present=1&step="+strconv.Itoa(step)
+		if step > 1 {
+			page.Previous = fmt.Sprintf("%s?step=%d%s", here, step-1, present)
+		}
+		if step < len(t.Messages) {
+			page.Next = fmt.Sprintf("%s?step=%d%s", here, step+1, present)
+		}
+	}
+	if run.Waits != nil {
+		w := run.Waits
+		page.Waits = &templates.RunWait{UserCode: w.UserCode, Address: w.Address, ExpiresAt: w.ExpiresAt, Polls: w.Polls,
+			NextIn: max(1, int(w.NextAt.Sub(a.now())/time.Second)+1)}
+	}
+	for _, c := range t.Correlations {
+		page.Correlations = append(page.Correlations, templates.RunField{Name: c.Name, Value: runParts(c.Value)})
+	}
+	a.runMessages(&page, run, flow, here+strings.Replace(present, "&", "?", 1))
+	return page
+}
+
+// runMessages fills in the messages and their diagram, whose arrows lead to them.
+func (a *flowRuns) runMessages(page *templates.RunPage, run *flows.Run, flow flows.Flow, whole string) {
+	t := &run.Trace
+	page.Diagram = templates.FlowDiagram{Title: page.Title + ", as it went"}
+	column := func(party string) int {
+		i := slices.Index(page.Diagram.Parties, party)
+		if i < 0 {
+			i = len(page.Diagram.Parties)
+			page.Diagram.Parties = append(page.Diagram.Parties, party)
+		}
+		return i
+	}
+	for _, party := range flow.Parties { // in the order of the catalogue, where they take part
+		if slices.ContainsFunc(t.Messages, func(m trace.Message) bool { return m.From == string(party) || m.To == string(party) }) {
+			column(string(party))
+		}
+	}
+	for i := range t.Messages {
+		m := &t.Messages[i]
+		number := i + 1
+		failed := m.Error != "" || m.Answer != nil && m.Answer.Status >= 400 || number == run.Outcome.Message
+		if page.Step > 0 && number > page.Step {
+			break
+		}
+		address := templates.RunMessageURL(number)
+		if page.Step > 0 && number != page.Step {
+			joint := "?"
+			if strings.Contains(whole, "?") {
+				joint = "&"
+			}
+			address = whole + joint + "step=" + strconv.Itoa(number)
+		}
+		page.Diagram.Arrows = append(page.Diagram.Arrows, templates.FlowArrow{From: column(m.From), To: column(m.To), Label: cmp.Or(m.Name, m.Request.Method), URL: address, Failed: failed})
+		if page.Step == 0 || page.Step == number {
+			page.Messages = append(page.Messages, runMessage(number, m, failed, t.Tokens, flow))
+		}
+	}
+	if n := run.Outcome.Message; n > 0 && n <= len(t.Messages) {
+		page.Outcome.Message = templates.RunMessageURL(n)
+		if page.Step > 0 && page.Step != n {
+			page.Outcome.Message = page.WholeURL + templates.RunMessageURL(n)
+		}
+	}
+}
+
+func runMessage(number int, m *trace.Message, failed bool, tokens []trace.Decoded, flow flows.Flow) templates.RunMessage {
+	one := templates.RunMessage{Number: number, From: m.From, To: m.To, Name: cmp.Or(m.Name, "Message"), Note: m.Note, At: m.StartedAt, Method: m.Request.Method,
+		URL: runParts(m.Request.URL), Header: runFields(m.Request.Header), Body: runParts(m.Request.Body.Text), BodyNote: m.Request.Body.Note,
+		Failed: failed, Error: m.Error, Front: m.Front}
+	if m.Took > 0 {
+		one.Took = m.Took.Round(100 * time.Microsecond).String()
+	}
+	if slices.ContainsFunc(flow.Messages, func(known flows.Message) bool { return known.ID == m.ID }) {
+		one.Explained = templates.FlowURL(flow.ID) + "#m-" + m.ID
+	}
+	text := m.Request.URL + m.Request.Body.Text
+	if m.Answer != nil {
+		one.Status = strings.TrimSpace(strconv.Itoa(m.Answer.Status) + " " + http.StatusText(m.Answer.Status))
+		one.AnswerHeader, one.AnswerBody, one.AnswerNote = runFields(m.Answer.Header), runParts(m.Answer.Body.Text), m.Answer.Body.Note
+		one.AnswerPage = m.Answer.Body.Type == "text/html"
+		text += m.Answer.Body.Text
+		for _, h := range m.Answer.Header {
+			text += h.Value
+		}
+	}
+	for _, token := range tokens {
+		if strings.Contains(text, token.Fingerprint) {
+			one.Tokens = append(one.Tokens, templates.RunToken{Name: token.Fingerprint, Header: runClaims(token.Header), Claims: runClaims(token.Claims), Encrypted: token.Encrypted})
+		}
+	}
+	return one
+}
+
+func runParts(text string) []templates.RunPart {
+	var out []templates.RunPart
+	for _, p := range trace.Parts(text) {
+		if p.Text != "" {
+			out = append(out, templates.RunPart(p))
+		}
+	}
+	return out
+}
+
+func runFields(fields []trace.Field) []templates.RunField {
+	out := make([]templates.RunField, len(fields))
+	for i, f := range fields {
+		out[i] = templates.RunField{Name: f.Name, Value: runParts(f.Value)}
+	}
+	return out
+}
+
+func runClaims(claims []trace.Claim) []templates.RunField {
+	out := make([]templates.RunField, len(claims))
+	for i, c := range claims {
+		out[i] = templates.RunField{Name: c.Name, Value: runParts(c.Value)}
+	}
+	return out
+}

@@ -1,0 +1,147 @@
+package templates
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// MyRunURL returns the address of one run.
+func MyRunURL(id string) string { return MyRunsURL + "/" + url.PathEscape(id) }
+
+// MyRunActionURL returns the address that takes a POST about a run: next, share,
+// unshare or delete.
+func MyRunActionURL(id, action string) string { return MyRunURL(id) + "/" + action }
+
+// SharedRunURL returns the address by which the help desk sees a run.
+func SharedRunURL(token string) string { return FlowsURL + "/shared/" + url.PathEscape(token) }
+
+// RunsPage lists a person's runs.
+type RunsPage struct {
+	Page
+	Tabs []NavItem
+	Runs []RunLine
+}
+
+// RunLine is one run in the list.
+type RunLine struct {
+	ID, Title, Failure, Where string
+	StartedAt                 time.Time
+	Outcome                   RunOutcome
+}
+
+// RunOutcome is how a run ended.
+type RunOutcome struct {
+	Tone    Tone
+	Title   string // such as "Refused by the tenant, as it should be"
+	Text    string
+	Refused string // who refused; "" for nobody
+	Code    string
+	Check   string // which check, in a sentence
+	Why     string // why that is good
+	Message string // address of the message that was refused; ""
+}
+
+// RunPage shows what was said in a run.
+type RunPage struct {
+	Page
+	Tabs      []NavItem
+	ID        string // "" where it is somebody else's that was shared
+	Flow      string // id
+	Title     string
+	Where     string
+	Failure   string // what was done wrong; "" for nothing
+	StartedAt time.Time
+	EndsAt    time.Time
+	Outcome   RunOutcome
+	Waits     *RunWait
+	Diagram   FlowDiagram
+	Messages  []RunMessage
+	Hidden    int // of the messages, how many the step leaves out
+	// Correlations are the ids by which the tenant's logs can be searched.
+	Correlations []RunField
+	Dropped      int
+	Present      bool
+	// Addresses of this page in its other forms.
+	WholeURL, StepsURL, PresentURL, PlainURL string
+	Previous, Next                           string // steps; "" for none
+	Step, Steps                              int    // Step 0: all at once
+	HARURL, JSONURL                          string
+	Share                                    string // full address for the help desk; "" where it is not shared
+	CanShare                                 bool
+}
+
+// RunWait is a script that waits for its person.
+type RunWait struct {
+	UserCode  string
+	Address   string
+	ExpiresAt time.Time
+	NextIn    int // seconds until it may ask again
+	Polls     int
+}
+
+// RunMessage is a message as it went.
+type RunMessage struct {
+	Number               int
+	From, To, Name, Note string
+	Explained            string // address of what it means; ""
+	At                   time.Time
+	Took                 string
+	Method               string
+	URL                  []RunPart
+	Header               []RunField
+	Body                 []RunPart
+	BodyNote             string
+	Status               string // with its words; "" where no answer is known
+	Failed               bool
+	AnswerHeader         []RunField
+	AnswerBody           []RunPart
+	AnswerNote           string
+	AnswerPage           bool // HTML, for the browser
+	Error                string
+	Front                bool
+	Tokens               []RunToken
+}
+
+// RunPart is a stretch of text; a fingerprint stands for a secret.
+type RunPart struct {
+	Text        string
+	Fingerprint bool
+}
+
+// RunField is a header or a claim.
+type RunField struct {
+	Name  string
+	Value []RunPart
+}
+
+// RunToken is a token that a message brought, decoded.
+type RunToken struct {
+	Name           string // its fingerprint
+	Header, Claims []RunField
+	Encrypted      bool
+}
+
+func (m *RunMessage) anchor() string { return "s-" + strconv.Itoa(m.Number) }
+
+// RunMessageURL returns the place of a message on a run's page.
+func RunMessageURL(number int) string { return "#s-" + strconv.Itoa(number) }
+
+func (m *RunMessage) tone() Tone {
+	switch {
+	case m.Failed:
+		return ToneError
+	case strings.HasPrefix(m.Status, "2"):
+		return ToneSuccess
+	}
+	return ToneInfo
+}
+
+func runLead(v *RunPage) string {
+	lead := v.Where
+	if v.Failure != "" {
+		lead += ", broken on purpose: " + v.Failure
+	}
+	return lead + "."
+}

@@ -1,0 +1,49 @@
+package templates
+
+import (
+	"time"
+
+	"github.com/a-h/templ"
+)
+
+// runSamples are the pages of runs: one that was refused, step by step, on a shared
+// screen, one that waits, none, and hostile text.
+func runSamples() map[string]templ.Component {
+	tabs := []NavItem{{"All flows", FlowsURL, false}, {"My runs", MyRunsURL, true}}
+	text := func(s string) []RunPart { return []RunPart{{s, false}} }
+	outcome := RunOutcome{Tone: ToneSuccess, Title: "Refused by the tenant, as it should be", Text: "The code was used before.", Refused: "Tenant", Code: "AADSTS54005",
+		Check: "A code is good once.", Why: "The second user may be a thief.", Message: RunMessageURL(2)}
+	one := RunPage{Page: samplePage(FlowsURL), Tabs: tabs, ID: "r1", Flow: "code", Title: "Authorization code", Where: "In the sandbox", Failure: "used code",
+		StartedAt: sampleNow, EndsAt: sampleNow.Add(23 * time.Hour), Outcome: outcome, Steps: 2, CanShare: true, Share: "https://portal.example/flows/shared/abc",
+		WholeURL: "/flows/runs/r1", StepsURL: "/flows/runs/r1?step=1", PresentURL: "/flows/runs/r1?present=1", PlainURL: "/flows/runs/r1", HARURL: "/flows/runs/r1/trace.har", JSONURL: "/flows/runs/r1/trace.json",
+		Correlations: []RunField{{"Correlation ID", text(sampleID(5))}}, Dropped: 1,
+		Diagram: FlowDiagram{Title: "Authorization code, as it went", Parties: []string{"Browser", "Portal", "Tenant"}, Arrows: []FlowArrow{
+			{From: 0, To: 2, Label: "Authorization request", URL: "#s-1"}, {From: 1, To: 2, Label: "Token request", URL: "#s-2", Failed: true}}},
+		Messages: []RunMessage{
+			{Number: 1, From: "Browser", To: "Tenant", Name: "Authorization request", Explained: FlowURL("code") + "#m-authorize", At: sampleNow, Method: "GET", Front: true,
+				URL: []RunPart{{"https://login.example/authorize?state=", false}, {"‹state ab12·k2›", true}}, Status: "200 OK", AnswerBody: text("<p>page</p>"), AnswerPage: true, AnswerNote: "cut"},
+			{Number: 2, From: "Portal", To: "Tenant", Name: "Token request", At: sampleNow, Took: "12ms", Method: "POST", URL: text("https://login.example/token"),
+				Header: []RunField{{"Content-Type", text("application/x-www-form-urlencoded")}}, Body: []RunPart{{"code=", false}, {"‹code 7f3a·k2›", true}}, Status: "400 Bad Request", Failed: true,
+				AnswerHeader: []RunField{{"Date", text("today")}}, AnswerBody: text(`{"error":"invalid_grant"}`), Note: "A note.", Error: "cut off",
+				Tokens: []RunToken{{Name: "ID token ab12·k3", Header: []RunField{{"alg", text(`"RS256"`)}}, Claims: []RunField{{"aud", text(`"c"`)}}}, {Name: "access token x", Encrypted: true}}}}}
+	step := one
+	step.Step, step.Next, step.Previous, step.Messages = 1, "/flows/runs/r1?step=2", "/flows/runs/r1?step=1", one.Messages[:1]
+	shown := one
+	shown.Present, shown.Page.User, shown.Page.Nav = true, nil, nil
+	waits := one
+	waits.Waits = &RunWait{UserCode: "ABCDEFGHJ", Address: "https://login.example/devicelogin", ExpiresAt: sampleNow.Add(14 * time.Minute), NextIn: 5, Polls: 1}
+	shared := one
+	shared.ID, shared.Share, shared.CanShare = "", "", false
+	h := text(hostile)
+	bad := RunPage{Page: hostilePage(), ID: hostile, Flow: hostile, Title: hostile, Where: hostile, Failure: hostile, Outcome: RunOutcome{Tone: ToneError, Title: hostile, Text: hostile, Refused: hostile, Code: hostile, Check: hostile, Why: hostile, Message: "javascript:alert(1)"},
+		Diagram:      FlowDiagram{Title: hostile, Parties: []string{hostile, "B"}, Arrows: []FlowArrow{{From: 0, To: 1, Label: hostile, URL: "javascript:alert(1)"}}},
+		Correlations: []RunField{{hostile, h}}, Share: hostile, HARURL: "javascript:alert(1)", JSONURL: hostile, Messages: []RunMessage{{Number: 1, From: hostile, To: hostile, Name: hostile, Note: hostile,
+			Explained: "javascript:alert(1)", Method: hostile, URL: h, Header: []RunField{{hostile, h}}, Body: h, BodyNote: hostile, Status: hostile, AnswerHeader: []RunField{{hostile, h}}, AnswerBody: []RunPart{{hostile, true}},
+			AnswerNote: hostile, Error: hostile, Tokens: []RunToken{{Name: hostile, Header: []RunField{{hostile, h}}, Claims: []RunField{{hostile, h}}}}}}}
+	worse := bad
+	worse.Waits = &RunWait{UserCode: hostile, Address: "javascript:alert(1)", ExpiresAt: sampleNow}
+	list := RunsPage{Page: samplePage(FlowsURL), Tabs: tabs, Runs: []RunLine{{ID: "r1", Title: "Authorization code", Failure: "Used code", Where: "In the sandbox", StartedAt: sampleNow.Add(-time.Minute), Outcome: outcome}}}
+	return map[string]templ.Component{"run": Run(one), "run-step": Run(step), "run-present": Run(shown), "run-waits": Run(waits), "run-shared": Run(shared),
+		"hostile-run": Run(bad), "hostile-run-waits": Run(worse), "runs": Runs(list), "runs-none": Runs(RunsPage{Page: samplePage(FlowsURL), Tabs: tabs}),
+		"hostile-runs": Runs(RunsPage{Page: hostilePage(), Runs: []RunLine{{ID: hostile, Title: hostile, Failure: hostile, Where: hostile, Outcome: bad.Outcome}}})}
+}
