@@ -10,11 +10,12 @@ type Change int
 
 // The changes. What failed in neither scan is none of them.
 const (
-	NewFailure Change = iota // failed now, and did not before or was not there
-	Fixed                    // failed before; passed or does not apply now
-	StillOpen                // failed both times
-	Undecided                // failed before; now neither failed nor passed: exempted, an error, to be verified
-	Unreported               // failed before; not in the new scan, though its resource is, or the new scan has not all
+	NewFailure    Change = iota // failed now, and did not before or was not there
+	Fixed                       // failed before; passed or does not apply now
+	StillOpen                   // failed both times
+	Undecided                   // failed before; now neither failed nor passed: exempted, an error, to be verified
+	Unreported                  // failed before; not in the new scan, though its resource is, or the new scan has not all
+	NotComparable               // failed now; not in the old scan, which has not all of its subscription: new or not, nobody knows
 	changes
 )
 
@@ -32,7 +33,8 @@ type GoneResource struct {
 
 // Difference is what changed between two sets. Only subscriptions that both have
 // count. Nothing is gone from a subscription that the new scan has not read
-// whole.
+// whole, and nothing that is not in the old scan is new in one that the old scan
+// has not read whole: it is [NotComparable].
 type Difference struct {
 	old, new *Set
 	lists    [changes][]pair
@@ -120,9 +122,13 @@ type side struct {
 // subscriptions, or in all if none are given.
 func Compare(old, new *Set, subscriptions ...string) *Difference {
 	d := &Difference{old: old, new: new}
-	both, whole := d.subscriptions(subscriptions)
+	both, wholeOld, wholeNew := d.subscriptions(subscriptions)
 	numbers := map[Key]uint32{}
 	a, b := old.side(numbers, both), new.side(numbers, both)
+	short := make([]bool, len(new.tables[resources][0])) // of each entry of resources: the old set may lack it
+	for i := range short {
+		short[i] = !wholeOld[new.resourceKey(i).Subscription]
+	}
 
 	before := make(map[uint64]int32, old.Len())
 	present := make([]bool, len(numbers)+1) // resources that the new set has
@@ -150,6 +156,8 @@ func Compare(old, new *Set, subscriptions ...string) *Difference {
 		switch {
 		case b.failed[status] && wasFailed:
 			d.lists[StillOpen] = append(d.lists[StillOpen], pair{was, row})
+		case b.failed[status] && !known && short[b.rows[resources][row]]:
+			d.lists[NotComparable] = append(d.lists[NotComparable], pair{was, row})
 		case b.failed[status]:
 			d.lists[NewFailure] = append(d.lists[NewFailure], pair{was, row})
 		case wasFailed && b.fixed[status]:
@@ -158,7 +166,7 @@ func Compare(old, new *Set, subscriptions ...string) *Difference {
 			d.lists[Undecided] = append(d.lists[Undecided], pair{was, row})
 		}
 	})
-	d.left(&a, before, present, whole)
+	d.left(&a, before, present, wholeNew)
 	d.sort()
 	return d
 }
@@ -207,10 +215,10 @@ func (d *Difference) sort() {
 	})
 }
 
-// subscriptions says which ones both sets have, and of which the new one has
-// all; only those that are wanted, or all if none are.
-func (d *Difference) subscriptions(wanted []string) (both, whole map[string]bool) {
-	both, whole = map[string]bool{}, map[string]bool{}
+// subscriptions says which ones both sets have, and of which the old and the new
+// one have all; only those that are wanted, or all if none are.
+func (d *Difference) subscriptions(wanted []string) (both, wholeOld, wholeNew map[string]bool) {
+	both, wholeOld, wholeNew = map[string]bool{}, map[string]bool{}, map[string]bool{}
 	want := map[string]bool{}
 	for _, id := range wanted {
 		want[fold(id)] = true
@@ -232,7 +240,7 @@ func (d *Difference) subscriptions(wanted []string) (both, whole map[string]bool
 			continue
 		}
 		delete(older, s.ID)
-		both[s.ID], whole[s.ID] = true, s.State == SubWhole
+		both[s.ID], wholeOld[s.ID], wholeNew[s.ID] = true, state == SubWhole, s.State == SubWhole
 		if s.State != SubWhole || state != SubWhole {
 			d.Incomplete = append(d.Incomplete, s.ID)
 		}
@@ -242,7 +250,7 @@ func (d *Difference) subscriptions(wanted []string) (both, whole map[string]bool
 			d.OnlyOld = append(d.OnlyOld, s.ID)
 		}
 	}
-	return both, whole
+	return both, wholeOld, wholeNew
 }
 
 // side numbers the controls and resources of a set by their keys.

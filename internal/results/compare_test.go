@@ -15,7 +15,7 @@ import (
 
 // referenceCompare says of each result of both scans what became of it, as
 // "change: old status > new status: key", and which resources are gone.
-func referenceCompare(old, new []results.Row, both, whole map[string]bool) (changes, gone []string) {
+func referenceCompare(old, new []results.Row, both, wholeOld, wholeNew map[string]bool) (changes, gone []string) {
 	find := func(rows []results.Row, key results.Key) string {
 		for i := range rows {
 			if results.KeyOf(&rows[i].Result) == key {
@@ -40,7 +40,7 @@ func referenceCompare(old, new []results.Row, both, whole map[string]bool) (chan
 			continue
 		}
 		was, is := find(old, key), find(new, key)
-		if is == "" && whole[key.Subscription] && !resourceThere(key) {
+		if is == "" && wholeNew[key.Subscription] && !resourceThere(key) {
 			resource := key
 			resource.Control = ""
 			n := counts[resource]
@@ -70,7 +70,10 @@ func referenceCompare(old, new []results.Row, both, whole map[string]bool) (chan
 		if !key.Whole() || !both[key.Subscription] || strings.ToLower(new[i].Status) != "failed" {
 			continue
 		}
-		if was := find(old, key); was != "failed!" {
+		switch was := find(old, key); {
+		case was == "" && !wholeOld[key.Subscription]:
+			changes = append(changes, fmt.Sprint(results.NotComparable, ":  > failed!: ", key))
+		case was != "failed!":
 			changes = append(changes, fmt.Sprint(results.NewFailure, ": ", was, " > failed!: ", key))
 		}
 	}
@@ -85,7 +88,7 @@ func referenceCompare(old, new []results.Row, both, whole map[string]bool) (chan
 // told reads a difference in the same form, in pages of seven.
 func told(t *testing.T, d *results.Difference) (changes, gone []string) {
 	t.Helper()
-	for change := results.NewFailure; change <= results.Unreported; change++ {
+	for change := results.NewFailure; change <= results.NotComparable; change++ {
 		n := 0
 		for {
 			list, err := d.List(change, n, 7)
@@ -132,7 +135,7 @@ func TestComparingTellsLikeTheReference(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 11))
 		w := newWorld(t)
 		sets, rows := [2]*results.Set{}, [2][]results.Row{}
-		short := random.IntN(3) == 0
+		short := random.IntN(4) // this set, if there is one of this number
 		for i := range sets {
 			list := randomRows(random, 2+random.IntN(200))
 			for j := range list {
@@ -142,7 +145,7 @@ func TestComparingTellsLikeTheReference(t *testing.T) {
 			}
 			writer, id := w.begin(subA, subB)
 			w.ok(feed(t.Context(), writer, list, 50))
-			if i == 1 && short { // one more page of B is to come, and never does
+			if i == short { // one more page of B is to come, and never does
 				writer, id = w.begin(subA, subB)
 				for _, sub := range []string{subA, subB} {
 					own := slices.DeleteFunc(slices.Clone(list), func(r azts.Result) bool { return r.SubscriptionID != sub })
@@ -156,8 +159,13 @@ func TestComparingTellsLikeTheReference(t *testing.T) {
 		}
 		d := results.Compare(sets[0], sets[1])
 		changes, gone := told(t, d)
-		wantChanges, wantGone := referenceCompare(rows[0], rows[1], map[string]bool{subA: true, subB: true}, map[string]bool{subA: sets[1].Info().Subscriptions[0].State == results.SubWhole,
-			subB: sets[1].Info().Subscriptions[1].State == results.SubWhole})
+		whole := [2]map[string]bool{{}, {}}
+		for i, set := range sets {
+			for _, sub := range set.Info().Subscriptions {
+				whole[i][sub.ID] = sub.State == results.SubWhole
+			}
+		}
+		wantChanges, wantGone := referenceCompare(rows[0], rows[1], map[string]bool{subA: true, subB: true}, whole[0], whole[1])
 		if !slices.Equal(changes, wantChanges) {
 			t.Fatalf("seed %d:\n%s\nwant\n%s", seed, strings.Join(changes, "\n"), strings.Join(wantChanges, "\n"))
 		}
@@ -216,6 +224,30 @@ func TestNothingIsConcludedFromWhatWasNotRead(t *testing.T) {
 	d := results.Compare(old, w.open(id))
 	if d.GoneCount() != 0 || d.Count(results.Fixed) != 0 || d.Count(results.Unreported) != 100 || d.Count(results.StillOpen) != 100 || !slices.Equal(d.Incomplete, []string{subA}) {
 		t.Errorf("%d gone, %d fixed, %d unreported, incomplete %v", d.GoneCount(), d.Count(results.Fixed), d.Count(results.Unreported), d.Incomplete)
+	}
+}
+
+func TestWhatAnIncompleteOldScanLacksIsNotNew(t *testing.T) {
+	w := newWorld(t)
+	rows := generate(200, 1, subA, subB)
+	for i := range rows {
+		rows[i].Status = "Failed"
+	}
+	own := func(sub string) []azts.Result {
+		return slices.DeleteFunc(slices.Clone(rows), func(r azts.Result) bool { return r.SubscriptionID != sub })
+	}
+	a, b := own(subA), own(subB)
+	passed := slices.Clone(a[:50])
+	passed[0].Status = "Passed"
+	writer, id := w.begin(subA, subB)
+	w.ok(writer.Add(t.Context(), subA, page("1", 100, passed...))) // and no more of it
+	w.ok(writer.Add(t.Context(), subB, page("", -1, b[1:]...)))
+	_, err := writer.Finish(t.Context())
+	w.ok(err)
+	d := results.Compare(w.open(id), w.open(w.keep(rows)))
+	got := [...]int{d.Count(results.NewFailure), d.Count(results.NotComparable), d.Count(results.StillOpen)}
+	if want := [...]int{2, len(a) - 50, 49 + len(b) - 1}; got != want {
+		t.Errorf("%v new, not comparable and still open, want %v", got, want)
 	}
 }
 
