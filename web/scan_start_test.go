@@ -56,7 +56,7 @@ func TestScansAreStartedOnceAndListed(t *testing.T) {
 	// Somebody else uses up the quota of one of them.
 	for range 10 {
 		form := admin.get("/scans/new").want(http.StatusOK, "New scan")
-		admin.submit(form, startButton, url.Values{"subscription": {hub}}).want(http.StatusOK, "Scan of 1 subscription")
+		admin.submit(form, startButton, url.Values{"subscription": {hub}}).wantScan()
 	}
 	if used := admin.get("/scans/new").sel(`table.choose tr:has(input[value="` + hub + `"])`); used.Find("input[disabled]").Length() != 1 || !strings.Contains(clean(used.Text()), "10 of 10, used up until") {
 		t.Errorf("after ten requests: %s", clean(used.Text()))
@@ -87,14 +87,14 @@ func TestScansAreStartedOnceAndListed(t *testing.T) {
 		t.Errorf("after the refusal: %s", clean(used.Text()))
 	}
 	// The same page with another choice is another scan.
-	if next := b.submit(choice, startButton, url.Values{"subscription": {prod}}).want(http.StatusOK, "Scan of 1 subscription"); next.url.Path == scan.url.Path {
+	if next := b.submit(choice, startButton, url.Values{"subscription": {prod}}).wantScan(); next.url.Path == scan.url.Path {
 		t.Error("another choice led to the scan of the first")
 	}
 
 	// Again, once; what is left alone; and not what is somebody else's.
 	before = w.tenant.count(requestPath)
 	key := url.Values{"idempotency_key": {b.get("/scans").sel("#recent-scans input[name=idempotency_key]").First().AttrOr("value", "")}}
-	rest := b.post(scan.url.Path+"/again", url.Values{"idempotency_key": key["idempotency_key"], "of": {"open"}}).want(http.StatusOK, "Scan of 1 subscription")
+	rest := b.post(scan.url.Path+"/again", url.Values{"idempotency_key": key["idempotency_key"], "of": {"open"}}).wantScan()
 	rest.has("#scan table", "Shared Network Hub")
 	again := b.post(scan.url.Path+"/again", key).want(http.StatusOK, "Scan of 3 subscriptions")
 	if twice := b.post(scan.url.Path+"/again", key); twice.url.Path != again.url.Path || again.url.Path == scan.url.Path {
@@ -154,7 +154,7 @@ func pasteIDs(t *testing.T, b *browser, good, usedUp string) {
 			t.Errorf("the marks have no %q: %s", want, marks)
 		}
 	}
-	b.submit(checked, startButton, url.Values{"list": {list}}).want(http.StatusOK, "Scan of 1 subscription")
+	b.submit(checked, startButton, url.Values{"list": {list}}).wantScan()
 
 	// Without a choice; with more than a scan takes; with more than a form takes.
 	b.submit(choice, startButton, nil).want(http.StatusUnprocessableEntity, "New scan").has("main", "No subscription is chosen.")
