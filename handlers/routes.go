@@ -16,6 +16,7 @@ import (
 	"azts.internal/portal/internal/arm"
 	"azts.internal/portal/internal/azts"
 	"azts.internal/portal/internal/consent"
+	"azts.internal/portal/internal/doctor"
 	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/internal/failures"
 	"azts.internal/portal/internal/flows"
@@ -58,9 +59,11 @@ type Parts struct {
 	Delegations *entra.Delegations
 	// Lab, Tenant and Runs are for flows that are run: in a sandbox inside this
 	// process, and against the provider.
-	Lab      *flows.Lab
-	Tenant   *flows.TenantRuns
-	Runs     *flows.Keeper
+	Lab    *flows.Lab
+	Tenant *flows.TenantRuns
+	Runs   *flows.Keeper
+	// Doctor examines the set-up.
+	Doctor   *doctor.Doctor
 	ClientID string
 	// Catalogue is the APIs that people may ask tokens and permissions of, AzTS first.
 	Catalogue entra.Catalogue
@@ -95,7 +98,7 @@ type Parts struct {
 // New returns the portal's routes. It refuses missing parts.
 func New(p Parts) (http.Handler, error) {
 	if p.Sessions == nil || p.Provider == nil || p.Broker == nil || p.Database == nil || p.Now == nil || p.Log == nil ||
-		p.BaseURL == "" || p.Closing == nil || p.Going == nil || p.OpenCertificate == nil || p.Lab == nil || p.Tenant == nil || p.Runs == nil || (p.AzTS == nil) != (p.Scans == nil) || (p.Scans == nil) != (p.Results == nil) || (p.Scans == nil) != (p.Visits == nil) || (p.Scans == nil) != (p.Delegations == nil) || (p.Graph == nil) != (p.Consent == nil) {
+		p.BaseURL == "" || p.Closing == nil || p.Going == nil || p.OpenCertificate == nil || p.Lab == nil || p.Tenant == nil || p.Runs == nil || p.Doctor == nil || (p.AzTS == nil) != (p.Scans == nil) || (p.Scans == nil) != (p.Results == nil) || (p.Scans == nil) != (p.Visits == nil) || (p.Scans == nil) != (p.Delegations == nil) || (p.Graph == nil) != (p.Consent == nil) {
 		return nil, errors.New("handlers: a part is missing")
 	}
 	f := &frame{sessions: p.Sessions, provider: p.Provider, rules: p.Rules, environment: p.Environment, notice: p.Notice,
@@ -263,6 +266,11 @@ func New(p Parts) (http.Handler, error) {
 		person("GET /access/give-back", allowed.giveBackPage)
 		person("POST /access/give-back", allowed.giveBack)
 	}
+
+	setup := newSetupHealth(f, p, auth)
+	person("GET "+templates.FlowHealthURL, f.forHelpDesk(noHead(setup.show)))
+	person("POST "+templates.FlowHealthURL, f.forHelpDesk(setup.again))
+	person("POST "+templates.FlowHealthAllowURL, f.forHelpDesk(setup.allow))
 
 	mux.Handle("/", f.nothing(mux))
 	f.opens = func(path string) bool {

@@ -145,6 +145,7 @@ func TestFormsAreKnown(t *testing.T) {
 	posts = append(posts, FlowRunsURL("code"), AppTokensURL, AppRevealURL, AppForgetURL, AppIdentityURL, InspectURL)
 	posts = append(posts, SchedulesURL, SchedulePauseURL, ScheduleResumeURL, ScheduleEndURL, ScheduleRemoveURL, ScheduleDismissURL, ScheduleConfirmURL, ScheduleRenewURL,
 		ScheduleWithdrawURL)
+	posts = append(posts, FlowHealthURL, FlowHealthAllowURL)
 	searches := []string{AccessURL + "#roles", AdminURL, AdminRequestsURL} // forms that only look something up
 	searches = append(searches, TrendURL, CompareChoiceURL("01jd6w3qv8x5k2m9"))
 	posts, searches = append(posts, FlowErrorsURL), append(searches, FlowErrorsURL, FlowFailuresURL)

@@ -289,6 +289,7 @@ func samples() map[string]templ.Component {
 	maps.Copy(all, flowSamples())
 	maps.Copy(all, runSamples())
 	maps.Copy(all, errorSamples())
+	maps.Copy(all, healthSamples())
 	return all
 }
 

@@ -10,11 +10,13 @@ import (
 	"time"
 
 	"azts.internal/portal/internal/config"
+	"azts.internal/portal/internal/doctor"
 	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/templates"
 )
 
-// check is portal -check: the configuration was loaded, now the provider's
-// metadata is asked for.
+// check is portal -check: the configuration was loaded, now the setup doctor looks at
+// all that needs no person. What is wrong is an error; the rest is not.
 func check(ctx context.Context, c *config.Config, stdout io.Writer, log *slog.Logger) error {
 	fmt.Fprintln(stdout, "configuration: in order")
 	if c.Sandbox {
@@ -29,12 +31,25 @@ func check(ctx context.Context, c *config.Config, stdout io.Writer, log *slog.Lo
 	if err != nil {
 		return err
 	}
-	if err := provider.Ready(ctx); err != nil {
-		return fmt.Errorf("provider %s: %w", up.metadataURL, err)
+	doc, err := doctor.New(up.examined(c, c.BaseURL, provider, time.Now))
+	if err != nil {
+		return err
 	}
-	fmt.Fprintf(stdout, "provider: %s answers\n", up.issuer)
-	fmt.Fprintf(stdout, "register these at the provider:\n  redirect URI              %s/auth/callback\n  redirect URI              %s/auth/signed-out\n  redirect URI              %s/auth/admin-consent\n  front-channel logout URL  %s/auth/frontchannel-logout\n",
-		c.BaseURL, c.BaseURL, c.BaseURL, c.BaseURL)
+	report := doc.Examine(ctx, doctor.Visit{})
+	for _, one := range report.Checks {
+		fmt.Fprintf(stdout, "%-12s %s: %s\n", one.State.String(), one.Title, one.Finding)
+		if one.Next != "" {
+			fmt.Fprintf(stdout, "%-12s what to do: %s (%s)\n", "", one.Next, one.Place)
+		}
+	}
+	fmt.Fprintln(stdout, "register these at the provider:")
+	for _, one := range doc.Addresses() {
+		fmt.Fprintf(stdout, "  %-24s  %s\n", one.Name, one.URL)
+	}
+	fmt.Fprintln(stdout, "whether they are registered, and all that needs a person's rights, is told by "+c.BaseURL+templates.FlowHealthURL)
+	if bad := report.Count(doctor.Bad); bad > 0 {
+		return fmt.Errorf("wrong: %d of %d checks", bad, len(report.Checks))
+	}
 	return nil
 }
 

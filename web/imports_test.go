@@ -39,6 +39,7 @@ var directions = map[string]rule{
 	"internal/browser":         {only: []string{}},
 	"internal/config":          {only: []string{}},
 	"internal/consent":         {only: []string{"internal/access", "internal/apperr", "internal/graph"}},
+	"internal/doctor":          {only: []string{"internal/apperr", "internal/azts", "internal/entra", "internal/graph"}},
 	"internal/entra":           {only: []string{"internal/access", "internal/apperr", "internal/seal"}},
 	"internal/explain":         {only: []string{"internal/apperr", "internal/entra", "internal/trace"}},
 	"internal/failures":        {only: []string{"internal/access", "internal/apperr", "internal/seal", "internal/trace"}},

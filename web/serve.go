@@ -24,6 +24,7 @@ import (
 	"azts.internal/portal/internal/azts"
 	"azts.internal/portal/internal/config"
 	"azts.internal/portal/internal/consent"
+	"azts.internal/portal/internal/doctor"
 	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/internal/failures"
 	"azts.internal/portal/internal/graph"
@@ -288,6 +289,11 @@ func (p *portal) build(ctx context.Context) (http.Handler, error) {
 		return nil, err
 	}
 	if err := p.flowRuns(&parts, keys); err != nil {
+		return nil, err
+	}
+	examined := p.up.examined(c, p.baseURL, p.provider, p.now)
+	examined.Graph, examined.AzTS, examined.Database = parts.Graph, parts.AzTS, p.db
+	if parts.Doctor, err = doctor.New(examined); err != nil {
 		return nil, err
 	}
 	return handlers.New(parts)

@@ -11,6 +11,7 @@ import (
 
 	"azts.internal/portal/handlers"
 	"azts.internal/portal/internal/config"
+	"azts.internal/portal/internal/doctor"
 	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/internal/sandbox"
 )
@@ -109,6 +110,29 @@ func (u *upstream) loginURL() string {
 		return authority[:tenant]
 	}
 	return ""
+}
+
+// adminCenters are the Entra admin centers by cloud, of which the addresses of pages are known.
+var adminCenters = map[string]string{"public": "https://entra.microsoft.com", "usgov": "https://entra.microsoft.us"}
+
+// examined returns what the setup doctor looks at, but for the parts that need more
+// than the configuration: Graph, AzTS and the database.
+func (u *upstream) examined(c *config.Config, baseURL string, provider *entra.Provider, now func() time.Time) doctor.Config {
+	d := doctor.Config{BaseURL: baseURL, ClientID: u.clientID, ResponseType: c.ResponseType, RequireMFA: c.RequireMFA,
+		AdminRole: c.AdminRole, HelpDeskRole: c.HelpDeskRole, DirectoryRoles: len(c.AdminDirectoryRoles) > 0, Groups: len(c.AdminGroups) > 0,
+		AzTSURL: u.aztsURL, AzTSScope: u.aztsScope, ARMURL: u.armURL, GraphURL: u.graphURL, Provider: provider, Client: newClient(), Now: now}
+	if entra.IsGUID(c.TenantID) {
+		d.TenantID, d.EntraURL = c.TenantID, adminCenters[c.Cloud]
+	}
+	switch {
+	case c.ClientSecret != "", c.Sandbox:
+		d.Credential = doctor.Secret
+	case len(c.Certificate) > 0:
+		d.Credential, d.CertificateEnd = doctor.Certificate, entra.CertificateEnd(c.Certificate)
+	case c.FederatedFile != "":
+		d.Credential = doctor.Federated
+	}
+	return d
 }
 
 // newClient returns the client for the provider's endpoints: no redirects, since

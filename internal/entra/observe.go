@@ -45,6 +45,7 @@ func (p *Provider) Observe(ctx context.Context) Observation {
 	clock := &clockReader{base: p.options.Client.Transport, now: p.options.Now}
 	client := *p.options.Client
 	client.Transport = clock
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	fresh, err := (&metadataCache{client: &client, url: p.options.MetadataURL, issuer: p.options.Issuer, now: p.options.Now}).fetch(ctx)
 	o.MetadataErr = err
 	o.ClockAhead, o.ClockKnown = clock.read()
@@ -58,7 +59,8 @@ func (p *Provider) Observe(ctx context.Context) Observation {
 	}
 	o.IsEntra = fresh.isEntra()
 	o.FormPost = len(fresh.ResponseModes) == 0 || slices.Contains(fresh.ResponseModes, "form_post")
-	keys, err := (&keySet{client: p.options.Client, now: p.options.Now, log: p.options.Log}).fetch(ctx, fresh.JWKSURI)
+	client.Transport = p.options.Client.Transport
+	keys, err := (&keySet{client: &client, now: p.options.Now, log: p.options.Log}).fetch(ctx, fresh.JWKSURI)
 	if o.KeysErr = err; err == nil {
 		for _, key := range keys {
 			o.KeyIDs = append(o.KeyIDs, key.KeyID)
