@@ -140,10 +140,12 @@ func (p *photographer) signedIn() {
 	for _, name := range []string{"Contoso Prod", "Payments – Staging"} {
 		p.Click(`input[aria-label="Choose ` + name + `"]`)
 	}
-	p.take("scans", true)
+	p.take("new-scan", true)
 	p.Press("Start scan")
 	p.Heading("Scan of 2 subscriptions")
 	p.take("scan", true)
+	p.scanned()
+	p.flows()
 	p.Press("Tokens")
 	p.Heading("Tokens")
 	p.take("tokens", true)
@@ -176,6 +178,8 @@ func (p *photographer) admin() {
 		{"admin-requests", "/admin/requests", "Requests"},
 		{"admin-permissions", "/admin/permissions", "Permissions"},
 		{"admin-credentials", "/admin/credentials", "Credentials"},
+		{"admin-scans", "/admin/scans", "Scans"},
+		{"flow-health", "/flows/health", "Setup"},
 	} {
 		p.visit(page.path)
 		p.Heading(page.heading)
