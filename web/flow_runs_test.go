@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/internal/sandbox"
+	"azts.internal/portal/internal/trace"
+)
+
+const hugo = "hugo@contoso.com"
+
+func runForm(where, failure string) url.Values {
+	return url.Values{"where": {where}, "failure": {failure}}
+}
+
+// TestFlowsAreRun is the whole program: in the lab, at the tenant, shown, shared
+// and exported; nobody else sees a run, and nothing of it is a secret.
+func TestFlowsAreRun(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t, setup{})
+	b, other, desk := w.browser(), w.browser(), w.browser()
+	b.signIn(dana)
+	other.signIn("noor@contoso.com")
+	desk.signIn(hugo)
+
+	b.get("/flows").want(http.StatusOK, "Flows").has(".flow-list", "On behalf of")
+	before := w.tenant.count(tokenPath)
+	lab := b.post("/flows/code-pkce/runs", runForm("lab", "used-code"))
+	lab.has(".panel", "Refused by the tenant, as it should be")
+	lab.has(".panel", "AADSTS54005")
+	if lab.sel(".flow-message.failed .step").Last().Text() == "" || lab.sel(`.diagram a.failed`).Length() == 0 || lab.sel(".fingerprint").Length() == 0 {
+		t.Error("the page shows no message that was refused")
+	}
+	if n := w.tenant.count(tokenPath) - before; n != 0 {
+		t.Errorf("a run in the lab asked the configured tenant %d times", n)
+	}
+
+	// With the person's own browser, and what it brought is kept by nobody.
+	tokens := w.rows("session_tokens")
+	real := b.through(b.post("/flows/hybrid/runs", runForm("tenant", "")), dana)
+	real.has(".panel", "It went through")
+	real.has("main", "At your tenant")
+	if n := w.rows("session_tokens"); n != tokens {
+		t.Errorf("%d tokens are kept, before %d", n, tokens)
+	}
+	wrong := b.through(b.post("/flows/hybrid/runs", runForm("tenant", "wrong-state")), dana)
+	wrong.has(".panel", "state_unknown")
+	b.get("/account").want(http.StatusOK, "Account") // still who they were
+
+	// Step by step, and on a shared screen.
+	path := real.url.Path
+	step := b.get(path + "?step=2")
+	if n := step.sel(".flow-message").Length(); n != 1 || step.sel(`a[rel=next]`).Length() == 0 {
+		t.Errorf("a step shows %d messages", n)
+	}
+	shown := b.get(path + "?present=1")
+	if shown.sel("body[data-signed-in]").Length() != 0 || shown.sel("#account-menu").Length() != 0 || shown.sel(".present").Length() != 1 {
+		t.Error("a shared screen shows the menu of its person")
+	}
+	b.get("/flows/runs").has("main", "Hybrid")
+
+	// Nobody else.
+	for _, at := range []string{path, path + "/trace.har", path + "/trace.json", "/flows/runs/AAAAAAAAAAAAAAAAAAAA", "/flows/runs/%00"} {
+		if p := other.get(at); p.status != http.StatusNotFound {
+			t.Errorf("%s answers somebody else with %d", at, p.status)
+		}
+	}
+	for _, action := range []string{"share", "delete", "next", "unshare"} {
+		if p := other.post(path+"/"+action, nil); p.status == http.StatusOK && strings.HasPrefix(p.url.Path, path) {
+			t.Errorf("somebody else can %s", action)
+		}
+	}
+	b.get(path).has(".panel", "It went through")
+
+	// The help desk, by the link, until it is taken back.
+	link := b.post(path+"/share", nil).sel(".code code").Last().Text()
+	share, err := url.Parse(link)
+	if err != nil || !strings.HasPrefix(share.Path, "/flows/shared/") {
+		t.Fatalf("the link is %q", link)
+	}
+	desk.get(share.Path).has("main", "It went through")
+	if desk.get(share.Path).sel("main form").Length() != 0 {
+		t.Error("the help desk is offered to change the run")
+	}
+	har := desk.get(share.Path + "/trace.har")
+	if har.status != http.StatusOK || !json.Valid([]byte(har.body)) || !strings.Contains(har.header.Get("Content-Disposition"), "hybrid.har") {
+		t.Errorf("HAR: %d %.80s", har.status, har.body)
+	}
+	other.get(share.Path).want(http.StatusForbidden, "This is not open to you")
+	if p := desk.get("/flows/shared/" + strings.Repeat("A", 40)); p.status != http.StatusNotFound {
+		t.Errorf("a forged share answers %d", p.status)
+	}
+	b.post(path+"/unshare", nil).has(".flash", "Only you")
+	if p := desk.get(share.Path); p.status != http.StatusNotFound {
+		t.Errorf("a share that was taken back answers %d", p.status)
+	}
+
+	// What the tenant gave out and was told stands nowhere.
+	var secrets []string
+	for _, m := range regexp.MustCompile(`"(?:access_token|refresh_token|id_token)":"([^"]+)"|(?:code_verifier|[^_]code)=([^&\n]+)`).FindAllStringSubmatch(w.tenant.tokenTraffic(), -1) {
+		secrets = append(secrets, m[1]+m[2])
+	}
+	if len(secrets) < 12 {
+		t.Fatalf("the tenant gave out %d secrets", len(secrets))
+	}
+	secrets = append(secrets, sandbox.PortalClientSecret)
+	for place, text := range map[string]string{"the page": b.get(path).body, "the HAR file": har.body, "the JSON file": b.get(path + "/trace.json").body,
+		"the log": w.log.String(), "the database": string(w.databaseBytes())} {
+		for _, leak := range trace.Leaks([]byte(text), secrets) {
+			t.Errorf("%s: %s", place, leak)
+		}
+	}
+	b.post(path+"/delete", nil).has(".flash", "deleted")
+	if p := b.get(path); p.status != http.StatusNotFound {
+		t.Errorf("a deleted run answers %d", p.status)
+	}
+}
+
+// TestAttackFlowsAreAimed: nothing that is sent chooses a host, a place that is not
+// offered, or more runs than are allowed.
+func TestAttackFlowsAreAimed(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t, setup{})
+	b := w.browser()
+	b.signIn(dana)
+	for name, form := range map[string]url.Values{
+		"another place":           runForm("https://attacker.example", ""),
+		"no place":                {},
+		"a failure of the lab's":  runForm("tenant", "used-code"),
+		"a failure of another":    runForm("lab", "no-mfa"),
+		"hostile text":            runForm("lab", `"><script>alert(1)</script>`),
+		"a failure of two words":  runForm("tenant", "wrong-state x"),
+		"a place of another flow": runForm("Tenant", ""),
+	} {
+		if p := b.post("/flows/sign-in/runs", form); p.status != http.StatusBadRequest || strings.Contains(p.body, "<script>alert") {
+			t.Errorf("%s: %d", name, p.status)
+		}
+	}
+	if p := b.post("/flows/on-behalf-of/runs", runForm("tenant", "")); p.status != http.StatusBadRequest {
+		t.Errorf("a flow of the lab's at the tenant: %d", p.status)
+	}
+	aimed := runForm("lab", "")
+	for _, name := range []string{"issuer", "url", "origin", "redirect_uri", "token_endpoint", "host"} {
+		aimed.Set(name, "https://attacker.example/")
+	}
+	run := b.post("/flows/password/runs", aimed)
+	run.has(".panel", "It went through")
+	if strings.Contains(run.body, "attacker.example") {
+		t.Error("what was sent is in the run")
+	}
+	// A device sign-in asks when it is time to, however often the page does.
+	waits := b.post("/flows/device-code/runs", runForm("tenant", ""))
+	asked := w.tenant.count(tokenPath)
+	for range 3 {
+		b.post(waits.url.Path+"/next", nil).has(".user-code", waits.text(".user-code code"))
+	}
+	if n := w.tenant.count(tokenPath) - asked; n != 0 {
+		t.Errorf("asked %d times at once", n)
+	}
+	for n := range flowRunsAllowed {
+		p := b.post("/flows/password/runs", runForm("lab", ""))
+		if p.status == http.StatusTooManyRequests {
+			if n < flowRunsAllowed-4 {
+				t.Errorf("refused at %d", n)
+			}
+			return
+		}
+	}
+	t.Error("a flood is not refused")
+}
+
+// flowRunsAllowed is how many runs a person has in ten minutes.
+const flowRunsAllowed = 30
+
+// TestAttackTokenOfTheLab: what the lab's tenant signs means nothing to sign-in,
+// though it is made by the same program and for the same client.
+func TestAttackTokenOfTheLab(t *testing.T) {
+	t.Parallel()
+	box, err := sandbox.New(sandbox.Options{Origin: labOrigin, PortalURL: labPortal})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := box.Consent(sandbox.PortalClientID, "", "openid profile"); err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: box.Transport()}
+	response, err := client.PostForm(labOrigin+"/"+sandbox.TenantID+"/oauth2/v2.0/token", url.Values{"grant_type": {"password"},
+		"client_id": {sandbox.PortalClientID}, "client_secret": {sandbox.PortalClientSecret}, "username": {dana}, "password": {sandbox.SamplePassword}, "scope": {"openid profile"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tokens struct {
+		IDToken string `json:"id_token"`
+	}
+	if err := json.Unmarshal(body, &tokens); err != nil || tokens.IDToken == "" {
+		t.Fatalf("%v %s", err, body)
+	}
+	w := startWorld(t, setup{env: map[string]string{"PORTAL_RESPONSE_TYPE": "id_token"}})
+	b := w.browser()
+	answer := b.answer(dana)
+	answer.Set("id_token", tokens.IDToken)
+	p := w.callback(b, answer)
+	if p.status != http.StatusForbidden || w.sessions() != 0 {
+		t.Errorf("the lab's token is answered with %d", p.status)
+	}
+	if code := p.text(".evidence code"); !strings.HasPrefix(code, "id_token_") {
+		t.Errorf("refused by %q", code)
+	}
+	// The lab's own portal would take its issuer: it is the issuer that decides.
+	lab, err := entra.NewProvider(entra.Options{Issuer: box.Settings().Issuer, ClientID: sandbox.PortalClientID, RedirectURL: labPortal, Client: client,
+		Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lab.Redeem(context.Background(), entra.Answer{IDToken: tokens.IDToken}, entra.Pending{ResponseType: "id_token"}); err == nil || !strings.Contains(err.Error(), "nonce") {
+		t.Errorf("at its own portal: %v", err)
+	}
+}
