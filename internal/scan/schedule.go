@@ -3,6 +3,8 @@ package scan
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 	_ "time/tzdata" // a container may have no time zones of its own
 
@@ -51,8 +53,8 @@ const (
 
 // Plan is when a schedule runs: at the full hour of a time zone's local time. An
 // hour that the change to summer time leaves out is run at the moment of the
-// change, one that comes twice is run the first time, and a day that a time zone
-// leaves out has no run.
+// change, though it may be the next day's midnight; one that comes twice is run
+// the first time, and a day that a time zone leaves out has no run.
 type Plan struct {
 	Every   Cadence
 	Weekday time.Weekday // of a weekly one
@@ -60,12 +62,22 @@ type Plan struct {
 	Zone    string       // IANA name, such as Europe/Berlin
 }
 
+// zoneAreas are the first parts of the names that are taken. The files of an
+// operating system have names besides that mean something else on each machine
+// (localtime, posixrules) or count leap seconds (right/…).
+var zoneAreas = []string{"Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Canada", "Etc", "Europe", "Indian", "Pacific", "US"}
+
+func knownZone(name string) bool {
+	area, _, divided := strings.Cut(name, "/")
+	return len(name) <= 64 && (divided && slices.Contains(zoneAreas, area) || name == "UTC" || name == "GMT")
+}
+
 var errPlan = apperr.New(apperr.Invalid, "schedule_plan", "This is not a time at which a scan can be repeated.").
 	WithNext(apperr.MenderPerson, "Choose daily or weekly, an hour from 0 to 23, and a time zone such as Europe/Berlin.")
 
 func (p Plan) location() (*time.Location, error) {
 	daily, weekly := p.Every == Daily, p.Every == Weekly && p.Weekday >= time.Sunday && p.Weekday <= time.Saturday
-	if !daily && !weekly || p.Hour < 0 || p.Hour > 23 || p.Zone == "" || p.Zone == "Local" || len(p.Zone) > 64 {
+	if !daily && !weekly || p.Hour < 0 || p.Hour > 23 || !knownZone(p.Zone) {
 		return nil, errPlan
 	}
 	loc, err := time.LoadLocation(p.Zone)
@@ -83,9 +95,9 @@ func (p Plan) Next(after time.Time) (time.Time, error) {
 		return time.Time{}, err
 	}
 	today := after.In(loc)
-	// From yesterday, since a change of the clock can move a run past midnight; a
-	// week and two days ahead there is always one.
-	for days := -1; days <= 9; days++ {
+	// From yesterday, since a change of the clock can move a run past midnight. Two
+	// weeks and two days ahead there is always one: a zone may leave out a date.
+	for days := -1; days <= 16; days++ {
 		day := time.Date(today.Year(), today.Month(), today.Day()+days, 0, 0, 0, 0, time.UTC) // as a date only
 		if p.Every == Weekly && day.Weekday() != p.Weekday {
 			continue
@@ -118,8 +130,9 @@ func hourOf(date time.Time, hour int, loc *time.Location) (time.Time, bool) {
 		return second.UTC(), true
 	}
 	// The clock leaps over it: at the later of the two moments it has been changed.
+	// The date is left out when it is neither the one before nor the one after.
 	change, _ := second.ZoneBounds()
-	return change.UTC(), change.In(loc).Day() == date.Day()
+	return change.UTC(), change.In(loc).Day() == date.Day() || change.Add(-1).In(loc).Day() == date.Day()
 }
 
 // runsOn reports whether the plan has a run on the weekday.

@@ -58,6 +58,10 @@ func TestNextRunOfAPlan(t *testing.T) {
 		{"weekly, this week", weekly(time.Wednesday, 7, "UTC"), "2026-01-12T00:00:00Z", "2026-01-14T07:00:00Z"},
 		{"weekly, next week", weekly(time.Wednesday, 7, "UTC"), "2026-01-14T07:00:00Z", "2026-01-21T07:00:00Z"},
 		{"weekly, by the zone's day", weekly(time.Monday, 0, "Asia/Tokyo"), "2026-01-11T14:00:00Z", "2026-01-11T15:00:00Z"},
+		{"the gap before midnight", daily(23, "America/Nuuk"), "2026-03-28T12:00:00Z", "2026-03-29T01:00:00Z"},
+		{"the day after that", daily(23, "America/Nuuk"), "2026-03-29T01:00:00Z", "2026-03-30T00:00:00Z"},
+		{"weekly, in the gap before midnight", weekly(time.Saturday, 23, "America/Scoresbysund"), "2026-03-28T12:00:00Z", "2026-03-29T01:00:00Z"},
+		{"weekly, on a date that the zone leaves out", weekly(time.Friday, 10, "Pacific/Apia"), "2011-12-23T20:00:00Z", "2012-01-05T20:00:00Z"},
 		{"weekly, in the gap", weekly(time.Sunday, 2, "Europe/Berlin"), "2026-03-23T00:00:00Z", "2026-03-29T01:00:00Z"},
 	} {
 		after, err := time.Parse(time.RFC3339, c.after)
@@ -70,6 +74,7 @@ func TestNextRunOfAPlan(t *testing.T) {
 		}
 	}
 	for _, p := range []scan.Plan{{}, daily(24, "UTC"), daily(-1, "UTC"), daily(1, ""), daily(1, "Local"), daily(1, "Mars/Olympus"), daily(1, "../../etc/passwd"),
+		daily(1, "localtime"), daily(1, "posixrules"), daily(1, "Factory"), daily(1, "posix/Europe/Berlin"), daily(1, "right/Europe/Berlin"),
 		daily(1, strings.Repeat("x", 65)), weekly(7, 1, "UTC"), weekly(-1, 1, "UTC"), {Every: "hourly", Hour: 1, Zone: "UTC"}} {
 		if at, err := p.Next(start); !apperr.IsKind(err, apperr.Invalid) {
 			t.Errorf("%+v: %v, %v", p, at, err)
@@ -373,6 +378,28 @@ func TestScheduleIsPausedResumedAndEnded(t *testing.T) {
 	}
 	if err := w.service.ResumeSchedule(ctx, ann, s.ID); err != nil || w.all()[0].State != scan.ScheduleEnded || w.all()[1].State != scan.ScheduleEnded {
 		t.Errorf("an ended one is resumed: %v, %+v", err, w.all())
+	}
+}
+
+// The attack: one person's schedule that nobody can understand any more stands
+// first each minute, and must stop nobody else's.
+func TestBrokenScheduleStopsNobodyElse(t *testing.T) {
+	w, v := scheduling(t)
+	s := w.mustSchedule(v, sub1)
+	broken := s
+	broken.ID, broken.Owner, broken.Version = scan.ID(strings.Repeat("2", 26)), bob, 1
+	broken.Plan.Zone, broken.NextAt = "Mars/Olympus", s.NextAt.Add(-time.Hour)
+	if _, err := w.records.CreateSchedule(t.Context(), broken); err != nil {
+		t.Fatal(err)
+	}
+	v.bring(bob)
+	w.set(func() { w.now = s.NextAt })
+	if got := w.due(); len(got) != 1 {
+		t.Errorf("ann has the scans %+v", got)
+	}
+	list, err := w.service.Schedules(t.Context(), bob)
+	if err != nil || len(list) != 1 || list[0].State != scan.ScheduleEnded || list[0].Notice.Code != "schedule_plan" || v.has(bob) {
+		t.Errorf("bob's are %+v, %v; kept %v", list, err, v.has(bob))
 	}
 }
 

@@ -58,6 +58,7 @@ func (w *dueWorker) Work(ctx context.Context, _ *river.Job[DueArgs]) error {
 
 // RunDue runs the schedules whose time has come. One that is due is run once,
 // however many processes do this; of runs that were missed, one is made up for.
+// One that cannot run keeps no other from it: if it never will, it ends.
 func (s *Service) RunDue(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, dueTime)
 	defer cancel()
@@ -66,14 +67,36 @@ func (s *Service) RunDue(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var failed []error
 	for _, one := range due {
-		if err := s.runSchedule(ctx, one); err != nil && !errors.Is(err, ErrConflict) { // another process was faster
-			return fmt.Errorf("schedule %s: %w", one.ID, err)
+		err := s.runSchedule(ctx, one)
+		if apperr.IsKind(err, apperr.Invalid) {
+			s.log.ErrorContext(ctx, "a schedule that cannot run ends", "schedule", one.ID, "error", err)
+			err = s.endSchedule(ctx, one, noticeImpossible)
+		}
+		if err != nil && !errors.Is(err, ErrConflict) { // another process was faster
+			failed = append(failed, fmt.Errorf("schedule %s: %w", one.ID, err))
 		}
 	}
 	_, unconfirmed := s.schedules.DropSchedules(ctx, ScheduleUnconfirmed, now.Add(-UnconfirmedFor))
 	_, ended := s.schedules.DropSchedules(ctx, ScheduleEnded, now.Add(-EndedFor))
-	return errors.Join(unconfirmed, ended)
+	return errors.Join(append(failed, unconfirmed, ended)...)
+}
+
+// noticeImpossible is for a schedule whose plan means nothing to this portal, such
+// as a time zone that was known where it was made.
+var noticeImpossible = Notice{Code: "schedule_plan", Message: "This repeated scan has ended: its time or what it scans cannot be understood any more.",
+	Next: "Set it up again if you still need it."}
+
+// endSchedule ends a schedule with a notice, if it is as it was read.
+func (s *Service) endSchedule(ctx context.Context, one Schedule, notice Notice) error {
+	now := s.time()
+	notice.At = now
+	one.State, one.NextAt, one.ChangedAt, one.Notice = ScheduleEnded, time.Time{}, now, notice
+	if err := s.schedules.SaveSchedule(ctx, one); err != nil {
+		return err
+	}
+	return s.forgetUnused(ctx, one.Owner)
 }
 
 func (s *Service) runSchedule(ctx context.Context, one Schedule) error {
