@@ -66,16 +66,19 @@ func (d *errorDesk) explain(w http.ResponseWriter, r *http.Request) error {
 var sendable = regexp.MustCompile(`^(?:[A-Za-z]{1,20}(?: [A-Za-z]{1,20}){0,5}|(?:AADSTS)?[0-9]{3,9}|[a-z0-9]{1,20}(?:_[a-z0-9]{1,20}){1,6}|[0-9A-HJKMNP-TV-Z]{12})$`)
 
 func (d *errorDesk) answer(w http.ResponseWriter, r *http.Request, text string, posted bool) error {
+	short := strings.TrimSpace(text)
+	plain := len(short) <= maxEcho && sendable.MatchString(short)
+	if !plain {
+		r.URL.RawQuery = "" // no page names its own address with it, of errors neither
+	}
 	live, err := d.current(r)
 	if err != nil {
 		return err
 	}
 	page := templates.FlowErrorsPage{Page: d.page(r, "Explain an error", templates.FlowsURL), Groups: allErrors()}
-	page.Path = templates.FlowErrorsURL // not with what was pasted
 	if live != nil {
 		page.Tabs = d.flowTabs(live, templates.FlowErrorsURL)
 	}
-	short := strings.TrimSpace(text)
 	if short == "" {
 		return d.render(w, r, http.StatusOK, templates.FlowErrors(page))
 	}
@@ -83,13 +86,12 @@ func (d *errorDesk) answer(w http.ResponseWriter, r *http.Request, text string, 
 		return errManyLookUps
 	}
 	reading := explain.Read(text, rand.Reader)
-	plain := reading.Secrets == 0 && len(short) <= maxEcho && sendable.MatchString(short)
 	if plain && posted {
 		redirect(w, templates.FlowErrorURL(short))
 		return nil
 	}
 	if plain {
-		page.Query, page.Path = short, templates.FlowErrorURL(short)
+		page.Query = short
 	}
 	page.Asked, page.Form, page.ByWords = true, reading.Form, reading.ByWords
 	found, note, err := d.reference(r, live, reading)
@@ -165,7 +167,7 @@ func (d *errorDesk) reference(r *http.Request, live *session.Session, reading ex
 
 // who is who mends an error, as the desk says it.
 var who = map[apperr.Mender]string{
-	apperr.MenderNobody:    "Nobody has to: it passes, or there is nothing to mend.",
+	apperr.MenderNobody:    "Nobody has to: it passes by itself.",
 	apperr.MenderPerson:    "The person who sees it.",
 	apperr.MenderHelpDesk:  "The help desk.",
 	apperr.MenderAdmin:     "An administrator.",
@@ -177,9 +179,14 @@ func errorCard(e explain.Entry) templates.ErrorCard {
 }
 
 func cardOf(code, oauth, meaning, next string, origin entra.Origin, mender apperr.Mender, retry bool) templates.ErrorCard {
-	card := templates.ErrorCard{Code: code, Error: oauth, Meaning: meaning, Next: next, Mender: who[mender], Retry: retry, Try: "Does not help before it is mended."}
-	if retry {
+	card := templates.ErrorCard{Code: code, Error: oauth, Meaning: meaning, Next: next, Mender: who[mender], Retry: retry}
+	switch {
+	case retry:
 		card.Try = "Can help: the same can succeed next time."
+	case mender != apperr.MenderNobody:
+		card.Try = "Does not help before it is mended."
+	default:
+		card.Mender = "" // nothing is said about it
 	}
 	if origin != "" {
 		card.Origin = strings.ToUpper(string(origin[:1])) + string(origin[1:]) + "."

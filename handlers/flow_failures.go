@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -27,8 +28,6 @@ const (
 	begunPerMinute, foreignPerMinute, foreignInAll = 120, 20, 100
 	// maxTraced bounds the form that is traced, in bytes.
 	maxTraced = 32 << 10
-	// maxCookieNames is how many cookies of a failed sign-in are named.
-	maxCookieNames = 20
 )
 
 // failedSignIns keeps the sign-ins that failed and shows them to the help desk.
@@ -89,7 +88,7 @@ func (s *failedSignIns) failure(r *http.Request, a *attempt, err error) failures
 	back, _, _ := strings.Cut(localPath(a.flow.ReturnTo), "?")
 	f := failures.Failure{Reference: reqlog.ID(r.Context()), Code: e.Code, Begun: a.flow.Purpose != "", Message: e.Message, Next: e.Next, Mender: e.Mender, Retry: e.Retry,
 		Purpose: a.flow.Purpose, Path: back, Browser: session.DeviceName(r.UserAgent()), Network: failures.Network(reqlog.Client(r.Context())),
-		Tenant: a.user.TenantID, Account: a.user.Account, BegunAt: a.flow.StartedAt, Trace: s.traceOf(r, a, e)}
+		Tenant: a.user.TenantID, Account: a.user.Account, BegunAt: a.flow.StartedAt, Open: session.FlowCookies(r), Trace: s.traceOf(r, a, e)}
 	if !f.Begun {
 		f.Path = ""
 	}
@@ -107,9 +106,8 @@ func (s *failedSignIns) failure(r *http.Request, a *attempt, err error) failures
 	return f
 }
 
-// traceOf returns the message that failed, without its secrets. Of the cookies
-// only the names are in it: whether the one of this sign-in came along is what
-// the help desk wants to know.
+// traceOf returns the message that failed, without its secrets. Cookies are left
+// out: Open says what the help desk wants to know of them.
 func (s *failedSignIns) traceOf(r *http.Request, a *attempt, e *apperr.Error) *trace.Trace {
 	recorder := trace.New(trace.Options{ID: reqlog.ID(r.Context()), Flow: "sign-in", Now: s.now, Random: rand.Reader, From: "Browser"})
 	recorder.Secret(trace.Nonce, a.flow.Nonce)
@@ -119,15 +117,6 @@ func (s *failedSignIns) traceOf(r *http.Request, a *attempt, e *apperr.Error) *t
 		if value := r.Header.Get(name); value != "" {
 			header.Set(name, clipped(value))
 		}
-	}
-	var names []string
-	for _, c := range r.Cookies() {
-		if len(names) < maxCookieNames {
-			names = append(names, clipped(c.Name))
-		}
-	}
-	if len(names) > 0 {
-		header.Set("X-Cookie-Names", strings.Join(names, " "))
 	}
 	// As it was parsed: the order of the fields is lost.
 	var body []byte
@@ -188,8 +177,9 @@ func (s *failedSignIns) show(w http.ResponseWriter, r *http.Request, live *sessi
 	fact("Tenant", f.Tenant)
 	fact("Account", f.Account)
 	if !f.BegunAt.IsZero() {
-		fact("At the company sign-in for", f.At.Sub(f.BegunAt).Round(time.Second).String())
+		fact("Took there", strconv.Itoa(int(f.At.Sub(f.BegunAt)/time.Second))+" s at the company sign-in")
 	}
+	fact("Open sign-ins", strconv.Itoa(f.Open)+" in this browser, by its cookies")
 	if p := f.Provider; p != nil {
 		fact("Company sign-in said", strings.TrimSpace(p.Error+" "+p.Subcode))
 		var numbers []string
@@ -237,7 +227,13 @@ func traceText(t *trace.Trace) (messages, claims string) {
 			b.WriteString(h.Name + ": " + h.Value + "\n")
 		}
 		if m.Request.Body.Text != "" {
-			b.WriteString("\n" + strings.ReplaceAll(m.Request.Body.Text, "&", "\n&") + "\n")
+			b.WriteString("\n")
+			for field := range strings.SplitSeq(m.Request.Body.Text, "&") {
+				if plain, err := url.QueryUnescape(field); err == nil {
+					field = plain
+				}
+				b.WriteString(field + "\n")
+			}
 		}
 		if m.Request.Body.Note != "" {
 			b.WriteString("(" + m.Request.Body.Note + ")\n")

@@ -69,6 +69,18 @@ func flowCookie(state string) string {
 	return flowPrefix + base64.RawURLEncoding.EncodeToString(sum[:12])
 }
 
+// FlowCookies counts the sign-ins that are open in the browser of a request: none
+// is what a bookmark, another browser or blocked cookies look like.
+func FlowCookies(r *http.Request) int {
+	n := 0
+	for _, c := range r.Cookies() {
+		if strings.HasPrefix(c.Name, flowPrefix) {
+			n++
+		}
+	}
+	return n
+}
+
 func setFlowCookie(w http.ResponseWriter, name, value string, maxAge int) {
 	// None: the answer comes as a POST from the provider's site, and only
 	// such cookies come along (entra.md §2.4).

@@ -332,3 +332,16 @@ func TestFlowKeepsLongWishes(t *testing.T) {
 		}
 	}
 }
+
+func TestOpenFlowsAreCounted(t *testing.T) {
+	r := httptest.NewRequest(http.MethodPost, "/auth/callback", nil)
+	if n := session.FlowCookies(r); n != 0 {
+		t.Errorf("%d without cookies", n)
+	}
+	for _, name := range []string{"__Host-flow-a", "__Host-flow-b", "__Host-theme", "flow-c"} {
+		r.AddCookie(&http.Cookie{Name: name, Value: "x"})
+	}
+	if n := session.FlowCookies(r); n != 2 {
+		t.Errorf("%d, want 2", n)
+	}
+}

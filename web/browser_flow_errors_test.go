@@ -44,7 +44,7 @@ func walkTheDesk(t *testing.T, b *chromium.Browser, scripts bool) {
 	goOn(v)
 	v.Heading("You are not signed in")
 	reference := v.Text(".evidence > div:nth-child(2) code")
-	if copied := v.Text(".help pre"); !strings.Contains(copied, "Reference: "+reference+"\n") || !strings.Contains(copied, "Page: /auth/callback") || v.visible(".help pre") == scripts {
+	if copied := v.Text(".help pre"); !strings.Contains(copied, "Reference: "+reference+" ") || !strings.Contains(copied, "Page: /auth/callback") || v.visible(".help pre") == scripts {
 		t.Errorf("the text for the help desk is %q, for %q", copied, reference)
 	}
 	v.Press("What does this mean?")

@@ -68,6 +68,10 @@ func TestTheDeskExplainsToEverybody(t *testing.T) {
 	if refused == 0 || refused > 129 {
 		t.Errorf("%d of 130 look-ups in a moment were refused", refused)
 	}
+	// Not even that page names what was pasted.
+	if p := b.get("/flows/errors?q=" + url.QueryEscape(pasted)); p.status != http.StatusTooManyRequests || len(trace.Leaks([]byte(p.body), []string{token, secret})) > 0 {
+		t.Errorf("over the limit: %d, %.300s", p.status, p.body)
+	}
 	// The page itself stays: the form is the way out of a sign-in that fails.
 	b.get("/flows/errors").want(http.StatusOK, "Explain an error")
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/trace"
 )
 
@@ -219,7 +220,10 @@ func (r *Reading) numbers(text string, variants []string) {
 		case len(known) == 0:
 			r.Unknown = append(r.Unknown, "AADSTS"+digits)
 		case (digits == "70002" || digits == "70000") && len(found) > 1:
-			wrappers = append(wrappers, known...)
+			wrapper := known[0]
+			wrapper.Meaning, wrapper.Next = "Only says that the request failed. The other number says why.", ""
+			wrapper.Mender, wrapper.Retry = apperr.MenderNobody, false
+			wrappers = append(wrappers, wrapper)
 		default:
 			r.add(known)
 		}

@@ -62,6 +62,7 @@ type Failure struct {
 	Tenant   string        `json:"tenant,omitempty"`  // as far as it was verified
 	Account  string        `json:"account,omitempty"` // likewise
 	BegunAt  time.Time     `json:"begunAt,omitzero"`
+	Open     int           `json:"open,omitempty"` // sign-ins whose cookies came along
 	Provider *Provider     `json:"provider,omitempty"`
 	Trace    *trace.Trace  `json:"trace,omitempty"`
 }
