@@ -15,8 +15,13 @@ import (
 	"azts.internal/portal/static"
 )
 
-// minGzip is the size from which compressing is worth its time, in bytes.
-const minGzip = 1024
+const (
+	// minGzip is the size from which compressing is worth its time, in bytes.
+	minGzip = 1024
+	// keptBuffer is the size up to which a buffer is used again: one of a huge page
+	// would stay as large for all small ones.
+	keptBuffer = 1 << 20
+)
 
 var (
 	buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
@@ -24,6 +29,13 @@ var (
 	// other collection; this keeps a few for good.
 	zippers = make(chan *gzip.Writer, 2*runtime.GOMAXPROCS(0))
 )
+
+func giveBack(b *bytes.Buffer) {
+	if b.Cap() <= keptBuffer {
+		b.Reset()
+		buffers.Put(b)
+	}
+}
 
 func zipper() *gzip.Writer {
 	select {
@@ -38,10 +50,7 @@ func zipper() *gzip.Writer {
 // render renders a page wholly before it sends the status.
 func (f *frame) render(w http.ResponseWriter, r *http.Request, status int, page templ.Component) error {
 	b := buffers.Get().(*bytes.Buffer)
-	defer func() {
-		b.Reset()
-		buffers.Put(b)
-	}()
+	defer giveBack(b)
 	if err := page.Render(r.Context(), b); err != nil {
 		return err
 	}
@@ -62,8 +71,7 @@ func sendGzip(w http.ResponseWriter, status int, body []byte) error {
 	out := buffers.Get().(*bytes.Buffer)
 	z := zipper()
 	defer func() {
-		out.Reset()
-		buffers.Put(out)
+		giveBack(out)
 		select {
 		case zippers <- z:
 		default: // enough are kept
