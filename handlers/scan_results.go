@@ -72,7 +72,7 @@ func (s *findings) view(ctx context.Context, r *http.Request, live *session.Sess
 	if before, ok := s.previousOf(ctx, s.archive, live.User.ID, string(one.ID)); ok && !v.Live {
 		v.CompareURL = templates.ScanCompareURL(string(one.ID), before)
 	}
-	names := s.subscriptions.of(ctx, live).names()
+	names := s.subscriptions.names(ctx, live)
 	list := readList(r.URL.Query())
 	if v.Live {
 		v.Note = "More results are coming in. The numbers and the table follow."
@@ -228,12 +228,12 @@ func (s *findings) list(set *results.Set, list resultList, scanID string, names 
 	if list.Text != "" {
 		v.Chips = append(v.Chips, templates.Chip{Label: "Words: " + list.Text, RemoveURL: list.withoutText().in(scanID)})
 	}
-	query := list.encode()
+	query, plain := list.encode(), templates.Plain
 	for i := range found.Rows {
 		row := &found.Rows[i]
 		v.Rows = append(v.Rows, templates.Finding{Anchor: rowAnchor(row.Number), URL: templates.ScanResultURL(scanID, row.Number, query),
-			Control: cmp.Or(row.ControlDisplayName, row.ControlName, "(no name)"), Status: row.Status, Severity: row.Severity, Resource: row.ResourceName,
-			Group: row.ResourceGroupName, Subscription: cmp.Or(names[row.SubscriptionID], row.SubscriptionID), Reason: beginning(row.StatusReason, shownReason)})
+			Control: plain(cmp.Or(row.ControlDisplayName, row.ControlName, "(no name)")), Status: row.Status, Severity: row.Severity, Resource: plain(row.ResourceName),
+			Group: plain(row.ResourceGroupName), Subscription: cmp.Or(names[row.SubscriptionID], row.SubscriptionID), Reason: beginning(plain(row.StatusReason), shownReason)})
 	}
 	s.layOut(v, list, scanID)
 	v.Export = s.exportChoice(list, found.Total, scanID, names)

@@ -371,7 +371,7 @@ func ScanResult(v ScanResultPage) templ.Component {
 			}
 			for _, p := range v.Fix {
 				if p.Command {
-					templ_7745c5c3_Err = codeBlock(p.Text, "Copy the commands").Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = codeBlock(p.Text, "Copy the command").Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

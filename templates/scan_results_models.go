@@ -154,7 +154,7 @@ type ScanResultPage struct {
 	Place, BackURL, PreviousURL, NextURL string
 }
 
-// FixPart is a part of what AzTS says of mending: words, or commands to copy.
+// FixPart is a part of what AzTS says of mending: words, or one command to copy.
 type FixPart struct {
 	Text    string
 	Command bool
