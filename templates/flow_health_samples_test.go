@@ -42,7 +42,7 @@ func healthSamples() map[string]templ.Component {
 // differ by more than colour.
 func TestHealthLeadsToWhatIsWrong(t *testing.T) {
 	d := doc(t, "health")
-	links := d.Find(".mend a")
+	links := d.Find(".to-mend a")
 	for i, want := range []string{"#check-redirect_uris", "#check-clock"} {
 		if got := links.Eq(i).AttrOr("href", ""); got != want || d.Find(got).Length() != 1 {
 			t.Errorf("link %d leads to %q, %d rows", i, got, d.Find(got).Length())
@@ -55,7 +55,7 @@ func TestHealthLeadsToWhatIsWrong(t *testing.T) {
 	if len(words) != 4 || len(icons) != 4 {
 		t.Errorf("%d words and %d icons for four states", len(words), len(icons))
 	}
-	if doc(t, "health-good").Find(".mend").Length() != 0 {
+	if doc(t, "health-good").Find(".to-mend").Length() != 0 {
 		t.Error("there is nothing to mend")
 	}
 }

@@ -54,9 +54,12 @@ func TestBrowser(t *testing.T) {
 		{"administration of consent", administerConsent, allowing},
 		{"administration of consent, without scripts", administerWithoutScripts, blocking},
 		{"provider down", seeProviderDown, allowing},
+		{"health of the set-up", examineTheSetUp, allowing},
 		{"results of a scan", readFindings, allowing},
 		{"the help desk", callTheHelpDesk, allowing},
 		{"the help desk without scripts", callTheHelpDeskWithoutScripts, blocking},
+		{"runs of flows", runFlows, allowing},
+		{"runs of flows without scripts", runFlowsWithoutScripts, blocking},
 	}
 	for _, j := range journeys {
 		t.Run(j.name, func(t *testing.T) { j.journey(t, j.browser) })
