@@ -58,7 +58,7 @@ var errUsage = errors.New("usage")
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("portal", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	checkOnly := flags.Bool("check", false, "check the configuration and the provider's metadata, then exit")
+	checkOnly := flags.Bool("check", false, "check the configuration, the provider and the addresses of the APIs, then exit")
 	healthOnly := flags.Bool("health", false, "ask the running portal whether it is ready, then exit")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
