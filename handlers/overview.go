@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
 	"azts.internal/portal/internal/access"
+	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/internal/reqlog"
 	"azts.internal/portal/internal/scan"
@@ -71,11 +73,19 @@ func (h *home) overview(w http.ResponseWriter, r *http.Request, live *session.Se
 	// The news are worked out while AzTS and Azure are asked.
 	visit := h.visit(r, live)
 	news := h.news.order(ctx, live.User.ID, scans, visit.BeforeAt)
-	mine := h.subscriptions.of(ctx, live)
+	// Not longer: the scans and what changed are of the portal's own.
+	listed, stop := context.WithTimeout(ctx, listWait)
+	mine := h.subscriptions.of(listed, live)
+	stop()
 	page.Warnings, page.NoRole, page.AsOf = mine.warnings, mine.noRole, mine.asOf
 	if mine.problem != nil {
 		p := h.problem(ctx, mine.problem, "AzTS did not say how your subscriptions are", live)
-		page.Problem = &p
+		if apperr.HasCode(mine.problem, errListLate.Code) && !mine.asOf.IsZero() {
+			p.What += " The numbers are those of the time that stands with them."
+			page.Warnings = append(slices.Clone(page.Warnings), p)
+		} else {
+			page.Problem = &p
+		}
 	}
 	page.SubscriptionCount = len(mine.rows)
 	var passed, total int

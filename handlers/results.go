@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -49,7 +50,10 @@ func (s *latestResults) show(w http.ResponseWriter, r *http.Request, live *sessi
 	if scan := q.Get("scan"); scan != "" {
 		page.ScanURL = templates.ScanURL(scan)
 	}
-	for _, row := range s.subscriptions.of(ctx, live).rows {
+	listed, stop := context.WithTimeout(ctx, listWait) // the results themselves are to come yet
+	mine := s.subscriptions.of(listed, live)
+	stop()
+	for _, row := range mine.rows {
 		if row.ID == id {
 			page.SubscriptionName, page.Compliance, page.LastScan = row.Name, row.Compliance, row.LastScan
 			page.Passed, page.Failed, page.Total = row.Passed, row.Failed, row.Total

@@ -180,7 +180,7 @@ func New(p Parts) (http.Handler, error) {
 	}
 	var mine *subscriptions // nil where AzTS is not configured
 	if p.AzTS != nil {
-		mine = &subscriptions{frame: f, azts: p.AzTS, arm: p.ARM, broker: p.Broker, scans: p.Scans}
+		mine = &subscriptions{frame: f, azts: p.AzTS, arm: p.ARM, broker: p.Broker, scans: p.Scans, closing: p.Closing}
 		first.subscriptions = mine
 		first.visits, first.news = p.Visits, newNewsroom(p)
 		token := &tokens{frame: f, broker: p.Broker, auth: auth, azts: p.AzTS, mine: mine, catalogue: p.Catalogue, texts: newConsentTexts(f, p.Graph, p.Broker), scopes: p.SignIn.TokenScopes,

@@ -107,7 +107,7 @@ func (c *comparisons) show(w http.ResponseWriter, r *http.Request, live *session
 	if two.difference == nil {
 		return c.render(w, r, http.StatusOK, templates.Compare(page))
 	}
-	names := c.subscriptions.known(ctx, live)
+	names := c.subscriptions.names(ctx, live)
 	page.Older, page.Newer = compareSide(&two.older, two.old, names), compareSide(&two.newer, two.new, names)
 	page.AllURL = templates.ScanCompareURL(id, other)
 	list := templates.ChangeKind(r.URL.Query().Get("list"))
@@ -457,22 +457,4 @@ func previous(list []results.Info, id string) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-// namesLimit is how long a page of kept results waits for the names of
-// subscriptions, which AzTS and Azure have: it is whole without them.
-const namesLimit = 1500 * time.Millisecond
-
-// known returns the names of a person's subscriptions: those last heard of,
-// however old, since names hardly change.
-func (s *subscriptions) known(ctx context.Context, live *session.Session) map[string]string {
-	s.mu.Lock()
-	e, ok := s.lists[live.ID]
-	s.mu.Unlock()
-	if ok {
-		return e.names()
-	}
-	ctx, cancel := context.WithTimeout(ctx, namesLimit)
-	defer cancel()
-	return s.of(ctx, live).names()
 }

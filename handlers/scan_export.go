@@ -87,7 +87,7 @@ func (s *findings) export(w http.ResponseWriter, r *http.Request, live *session.
 		return err
 	}
 	list := readList(r.URL.Query())
-	names := s.subscriptions.of(r.Context(), live).names()
+	names := s.subscriptions.names(r.Context(), live)
 	to := newDownload(w, kind, fileName(set.Info(), list, names, one.EndedAt)+suffix)
 	return to.end(s.frame, r, write(to, set, list.Query))
 }

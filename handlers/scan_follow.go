@@ -70,7 +70,7 @@ func (s *scans) showScan(w http.ResponseWriter, r *http.Request, live *session.S
 		return err
 	}
 	s.subscriptions.since(live.ID, one.EndedAt)
-	names := s.subscriptions.of(ctx, live).names()
+	names := s.subscriptions.names(ctx, live)
 	page := scanPage(one, read, names, s.now())
 	page.Page, page.Tabs = s.page(r, "", templates.ScansURL), scanTabs("")
 	page.Flash = s.flash(w, r)

@@ -27,7 +27,7 @@ func (s *scans) list(w http.ResponseWriter, r *http.Request, live *session.Sessi
 	if page.Query.State != "" && q.States == nil {
 		page.Query.State = ""
 	}
-	names := s.subscriptions.namesSoon(r.Context(), live)
+	names := s.subscriptions.names(r.Context(), live)
 	if query.Subscription != "" && !findSubscription(&page, &q, names) {
 		return s.render(w, r, http.StatusOK, templates.Scans(page))
 	}

@@ -39,7 +39,7 @@ func (s *schedules) list(w http.ResponseWriter, r *http.Request, live *session.S
 	}
 	var names map[string]string
 	if len(list) > 0 {
-		names = s.subscriptions.of(ctx, live).names()
+		names = s.subscriptions.names(ctx, live)
 	}
 	for _, one := range list {
 		row := scheduleRow(one, names)
@@ -169,7 +169,7 @@ func (s *schedules) askEnd(w http.ResponseWriter, r *http.Request, live *session
 	if err != nil {
 		return err
 	}
-	page := templates.ScheduleEndPage{Page: s.page(r, "End a repeated scan", templates.ScansURL), Row: scheduleRow(one, s.subscriptions.of(ctx, live).names()),
+	page := templates.ScheduleEndPage{Page: s.page(r, "End a repeated scan", templates.ScansURL), Row: scheduleRow(one, s.subscriptions.names(ctx, live)),
 		Last: len(others) == 1 && others[0].ID == one.ID}
 	return s.render(w, r, http.StatusOK, templates.ScheduleEnd(page))
 }
@@ -191,7 +191,7 @@ func (s *schedules) askWithdraw(w http.ResponseWriter, r *http.Request, live *se
 		return err
 	}
 	page := templates.ScheduleEndPage{Page: s.page(r, "Take back the permission", templates.ScansURL)}
-	names := s.subscriptions.of(ctx, live).names()
+	names := s.subscriptions.names(ctx, live)
 	for _, one := range list {
 		page.Rows = append(page.Rows, scheduleRow(one, names))
 	}

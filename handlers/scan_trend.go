@@ -27,7 +27,7 @@ func (c *comparisons) trend(w http.ResponseWriter, r *http.Request, live *sessio
 	if err != nil {
 		return err
 	}
-	page.Choices = trendChoices(list, c.subscriptions.known(ctx, live))
+	page.Choices = trendChoices(list, c.subscriptions.names(ctx, live))
 	if len(page.Choices) > maxTrendChoices {
 		page.Choices, page.MoreChoices = page.Choices[:maxTrendChoices], true
 	}

@@ -3,6 +3,7 @@ package handlers
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -21,8 +22,12 @@ const (
 	// listAge is how old a list of subscriptions may be that is shown again:
 	// going back and forth between pages must not ask two services each time.
 	listAge = 20 * time.Second
+	// listLimit bounds the question to the services, listWait how long a page waits
+	// for it that has other things to show.
+	listLimit = time.Minute
+	listWait  = 8 * time.Second
 	// namesWait is how long a page waits for names that it can do without.
-	namesWait = 4 * time.Second
+	namesWait = time.Second
 	// maxRows bounds the rows of all lists that are remembered together, of some
 	// 400 bytes each; a list counts as one row more than it has.
 	maxRows = 200_000
@@ -36,6 +41,7 @@ type estate struct {
 	noRole   bool  // AzTS shows this person nothing
 	paste    bool  // the list may lack some
 	asOf     time.Time
+	old      bool // forgotten: good for names, and where there is no answer
 }
 
 // subscriptions joins what Azure and AzTS say of a person's subscriptions.
@@ -47,79 +53,143 @@ type subscriptions struct {
 	scans  *scan.Service
 	pauses *pauses // nil: Azure is asked each time
 
+	closing <-chan struct{} // closed when the process wants to end
+
 	mu    sync.Mutex
-	lists map[session.ID]estate
-	rows  int // of lists, as maxRows counts them
+	lists map[session.ID]estate // the newest of each, however old
+	rows  int                   // of lists, as maxRows counts them
 	asked map[session.ID]*asking
 }
 
 // asking is one question to the services, for all who wait for its answer.
 type asking struct {
-	done   chan struct{} // closed when answer is there
-	answer estate
-	cut    bool // whoever asked left before the answer came
-	stale  bool // forget was called meanwhile: good for those who waited, no longer
+	named  chan struct{} // closed when answer has the names of all
+	done   chan struct{} // closed when answer is whole
+	answer estate        // guarded by mu until done is closed
+	stale  bool          // forget was called meanwhile: good for those who waited, no longer
 }
+
+// question asks the services, and tells the names alone as soon as it has those
+// of all: Azure is often quicker than AzTS.
+type question func(ctx context.Context, named func(estate)) estate
 
 // of returns the subscriptions of the signed-in person. It has no error: what is
-// missing is part of the answer. Of several requests of one session at once one
-// asks and the others wait for it, no longer than their ctx lives.
+// missing is part of the answer. Several requests of one session at once ask
+// once, and each waits no longer than its ctx lives: then it gets what is known,
+// with a problem that says so.
 func (s *subscriptions) of(ctx context.Context, live *session.Session) estate {
-	return s.shared(ctx, live.ID, func() estate { return s.ask(ctx, live) })
+	return s.shared(ctx, live.ID, s.question(live))
 }
 
-func (s *subscriptions) shared(ctx context.Context, id session.ID, ask func() estate) estate {
-	for ctx.Err() == nil {
+func (s *subscriptions) shared(ctx context.Context, id session.ID, ask question) estate {
+	for {
 		s.mu.Lock()
-		if known, ok := s.lists[id]; ok && s.now().Sub(known.asOf) < listAge {
+		known, ok := s.lists[id]
+		if ok && !known.old && s.now().Sub(known.asOf) < listAge {
 			s.mu.Unlock()
 			return known
 		}
-		one := s.asked[id]
-		if one == nil {
-			one = &asking{done: make(chan struct{}), cut: true}
-			if s.asked == nil {
-				s.asked = make(map[session.ID]*asking)
-			}
-			s.asked[id] = one
-			s.mu.Unlock()
-			return s.lead(ctx, id, one, ask)
-		}
+		one := s.asking(ctx, id, ask)
 		fresh := !one.stale
 		s.mu.Unlock()
 		select {
 		case <-one.done:
-			// Else ask again: the answer is of before forget, or is only that
-			// somebody else had no time for it.
-			if fresh && !one.cut {
+			if fresh { // else ask again: the answer is of before forget
 				return one.answer
 			}
+			continue
 		case <-ctx.Done():
 		}
+		if !ok {
+			s.mu.Lock()
+			known = one.answer
+			s.mu.Unlock()
+		}
+		known.problem, known.paste = errListLate.Because(context.Cause(ctx)), true
+		return known
 	}
-	return estate{problem: errListLate.Because(context.Cause(ctx)), paste: true, asOf: s.now()}
+}
+
+// names returns the names of a person's subscriptions by id: those last heard
+// of, however old, since names hardly change; else those that come within
+// namesWait.
+func (s *subscriptions) names(ctx context.Context, live *session.Session) map[string]string {
+	return s.namesSoon(ctx, live.ID, s.question(live))
+}
+
+func (s *subscriptions) namesSoon(ctx context.Context, id session.ID, ask question) map[string]string {
+	s.mu.Lock()
+	known, ok := s.lists[id]
+	if ok {
+		s.mu.Unlock()
+		return known.names()
+	}
+	one := s.asking(ctx, id, ask)
+	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, namesWait)
+	defer cancel()
+	select {
+	case <-one.named:
+	case <-one.done:
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return one.answer.names()
+}
+
+// asking returns the question of a session that is on its way, or begins it; the
+// caller holds mu.
+func (s *subscriptions) asking(ctx context.Context, id session.ID, ask question) *asking {
+	one := s.asked[id]
+	if one == nil {
+		one = &asking{named: make(chan struct{}), done: make(chan struct{})}
+		if s.asked == nil {
+			s.asked = make(map[session.ID]*asking)
+		}
+		s.asked[id] = one
+		go s.lead(context.WithoutCancel(ctx), id, one, ask)
+	}
+	return one
 }
 
 var errListLate = apperr.New(apperr.Timeout, "list_late", "Your subscriptions did not arrive in time.").
 	WithNext(apperr.MenderNobody, "Try again in a minute.").WithRetry()
 
-// lead asks for all who wait. They go on whatever happens, also a panic.
-func (s *subscriptions) lead(ctx context.Context, id session.ID, one *asking, ask func() estate) estate {
+// lead asks for all who wait. It ends with listLimit or with the process, not with
+// whoever came first, and who waits goes on whatever happens.
+func (s *subscriptions) lead(ctx context.Context, id session.ID, one *asking, ask question) {
+	ctx, cancel := context.WithTimeout(ctx, listLimit)
+	defer cancel()
+	go func() {
+		select {
+		case <-s.closing:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	var e estate
 	defer func() {
+		if broken := recover(); broken != nil { // a goroutine of its own would end the process
+			e = estate{problem: fmt.Errorf("handlers: the list of subscriptions: %v", broken), paste: true}
+		}
+		e.asOf = s.now()
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		one.answer = e
 		delete(s.asked, id)
+		if e.problem == nil && len(e.warnings) == 0 {
+			e.old = one.stale
+			s.remember(id, e)
+		}
 		close(one.done)
 	}()
-	e := ask()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e.asOf = s.now()
-	one.answer, one.cut = e, ctx.Err() != nil
-	if !one.stale && e.problem == nil && len(e.warnings) == 0 {
-		s.remember(id, e)
-	}
-	return e
+	e = ask(ctx, func(names estate) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		one.answer = names
+		close(one.named)
+	})
 }
 
 // weight is how many rows a list counts as.
@@ -131,7 +201,7 @@ func (s *subscriptions) remember(id session.ID, e estate) {
 	s.drop(id)
 	if s.rows+e.weight() > maxRows {
 		for old, list := range s.lists {
-			if s.now().Sub(list.asOf) >= listAge {
+			if list.old || s.now().Sub(list.asOf) >= listAge {
 				s.drop(old)
 			}
 		}
@@ -165,17 +235,25 @@ func (s *subscriptions) since(id session.ID, t time.Time) {
 	}
 }
 
-// forget makes the next list a fresh one.
+// forget makes the next list a fresh one. The names stay known.
 func (s *subscriptions) forget(id session.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.drop(id)
+	if known, ok := s.lists[id]; ok {
+		known.old = true
+		s.lists[id] = known
+	}
 	if one := s.asked[id]; one != nil {
 		one.stale = true
 	}
 }
 
-func (s *subscriptions) ask(ctx context.Context, live *session.Session) estate {
+// question asks Azure and AzTS for a person's subscriptions.
+func (s *subscriptions) question(live *session.Session) question {
+	return func(ctx context.Context, named func(estate)) estate { return s.ask(ctx, live, named) }
+}
+
+func (s *subscriptions) ask(ctx context.Context, live *session.Session, named func(estate)) estate {
 	source := s.broker.SourceOfSession(live.ID)
 	var e estate
 	byID := make(map[string]*templates.Subscription)
@@ -208,6 +286,13 @@ func (s *subscriptions) ask(ctx context.Context, live *session.Session) estate {
 		e.warnings = append(e.warnings, templates.Problem{Tone: templates.ToneWarning, Title: "The list is cut",
 			What: "You have more subscriptions than this page shows.", Next: "Paste the id of a subscription that is missing."})
 		e.paste = true
+	}
+	if !e.paste {
+		names := estate{rows: make([]templates.Subscription, 0, len(ids))}
+		for _, id := range ids {
+			names.rows = append(names.rows, *byID[id])
+		}
+		named(names)
 	}
 	summaries, err := s.azts.Summaries(ctx, source, ids, nil)
 	if err != nil {
@@ -291,14 +376,6 @@ func (s *subscriptions) recent(ctx context.Context, live *session.Session) []str
 		s.log.WarnContext(ctx, "the subscriptions of recent scans cannot be listed", "err", err)
 	}
 	return ids
-}
-
-// namesSoon returns the names that can be had within a moment, for a page that
-// says enough without them.
-func (s *subscriptions) namesSoon(ctx context.Context, live *session.Session) map[string]string {
-	ctx, cancel := context.WithTimeout(ctx, namesWait)
-	defer cancel()
-	return s.of(ctx, live).names()
 }
 
 // problem makes a panel of an error of a service and logs it.

@@ -28,7 +28,7 @@ func TestAttackManyTabsAskOnce(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 50 {
 			wg.Go(func() {
-				e := s.shared(t.Context(), session.ID{1}, func() estate {
+				e := s.shared(t.Context(), session.ID{1}, func(context.Context, func(estate)) estate {
 					asked.Add(1)
 					<-answer
 					return listOf(3)
@@ -37,7 +37,7 @@ func TestAttackManyTabsAskOnce(t *testing.T) {
 			})
 		}
 		synctest.Wait()
-		if e := s.shared(t.Context(), session.ID{2}, func() estate { return listOf(1) }); len(e.rows) != 1 {
+		if e := s.shared(t.Context(), session.ID{2}, func(context.Context, func(estate)) estate { return listOf(1) }); len(e.rows) != 1 {
 			t.Errorf("the other session got %d rows", len(e.rows))
 		}
 		close(answer)
@@ -55,7 +55,7 @@ func TestFailureIsSharedButNotRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, failure, asked := newLists(), errors.New("down"), 0
 		for range 2 {
-			e := s.shared(t.Context(), session.ID{1}, func() estate {
+			e := s.shared(t.Context(), session.ID{1}, func(context.Context, func(estate)) estate {
 				asked++
 				return estate{problem: failure}
 			})
@@ -69,40 +69,100 @@ func TestFailureIsSharedButNotRemembered(t *testing.T) {
 	})
 }
 
-// TestAttackFirstTabLeaves: the tab that asked goes away, or its request breaks;
-// the others are not left with its failure.
+// TestAttackFirstTabLeaves: the tab that asked goes away; the others are not left
+// with its end.
 func TestAttackFirstTabLeaves(t *testing.T) {
-	for name, leave := range map[string]func(ctx context.Context) estate{
-		"goes away": func(ctx context.Context) estate {
+	synctest.Test(t, func(t *testing.T) {
+		s := newLists()
+		slow := func(ctx context.Context, _ func(estate)) estate {
+			select {
+			case <-ctx.Done():
+				return estate{problem: ctx.Err()}
+			case <-time.After(2 * listWait):
+				return listOf(2)
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var wg sync.WaitGroup
+		wg.Go(func() { s.shared(ctx, session.ID{1}, slow) })
+		synctest.Wait()
+		if e := s.shared(t.Context(), session.ID{1}, slow); len(e.rows) != 2 || e.problem != nil {
+			t.Errorf("who waited got %d rows, %v", len(e.rows), e.problem)
+		}
+		wg.Wait()
+	})
+}
+
+// TestQuestionsEnd: one that breaks, one that hangs, and one that the process
+// leaves behind; nobody waits for ever.
+func TestQuestionsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, closing := newLists(), make(chan struct{})
+		s.closing = closing
+		hang := func(ctx context.Context, _ func(estate)) estate {
 			<-ctx.Done()
 			return estate{problem: ctx.Err()}
-		},
-		"breaks": func(ctx context.Context) estate {
-			<-ctx.Done()
-			panic("broken")
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newLists()
-				ctx, cancel := context.WithCancel(t.Context())
-				var wg sync.WaitGroup
-				wg.Go(func() {
-					defer func() { _ = recover() }() // net/http does
-					s.shared(ctx, session.ID{1}, func() estate { return leave(ctx) })
-				})
-				synctest.Wait()
-				wg.Go(func() {
-					if e := s.shared(t.Context(), session.ID{1}, func() estate { return listOf(2) }); len(e.rows) != 2 || e.problem != nil {
-						t.Errorf("who waited got %d rows, %v", len(e.rows), e.problem)
-					}
-				})
-				synctest.Wait()
-				cancel()
-				wg.Wait()
-			})
-		})
-	}
+		}
+		if e := s.shared(t.Context(), session.ID{1}, func(context.Context, func(estate)) estate { panic("broken") }); e.problem == nil {
+			t.Error("a broken question has no problem")
+		}
+		began := time.Now()
+		if e := s.shared(t.Context(), session.ID{1}, hang); e.problem == nil || time.Since(began) != listLimit {
+			t.Errorf("a question that hangs ended after %v: %v", time.Since(began), e.problem)
+		}
+		time.AfterFunc(time.Second, func() { close(closing) })
+		began = time.Now()
+		if e := s.shared(t.Context(), session.ID{1}, hang); e.problem == nil || time.Since(began) != time.Second {
+			t.Errorf("after the end of the process a question went on for %v: %v", time.Since(began), e.problem)
+		}
+	})
+}
+
+// TestNamesDoNotWaitForNumbers: AzTS takes long; the names are those of the last
+// list, or Azure's, or there are none after a moment.
+func TestNamesDoNotWaitForNumbers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newLists()
+		list := estate{rows: []templates.Subscription{{ID: "a", Name: "Payments", Failed: 3}}}
+		slow := func(azure time.Duration) question {
+			return func(_ context.Context, named func(estate)) estate {
+				time.Sleep(azure)
+				named(list)
+				time.Sleep(listLimit)
+				return estate{problem: errors.New("AzTS did not answer"), rows: list.rows}
+			}
+		}
+		step := func(what string, ask question, want string, within time.Duration) {
+			t.Helper()
+			began := time.Now()
+			if got := s.namesSoon(t.Context(), session.ID{1}, ask)["a"]; got != want || time.Since(began) != within {
+				t.Errorf("%s: %q after %v, want %q after %v", what, got, time.Since(began), want, within)
+			}
+		}
+		step("both slow", slow(3*time.Second), "", namesWait)
+		time.Sleep(4 * time.Second)
+		step("Azure has answered", nil, "Payments", 0)
+		ctx, cancel := context.WithTimeout(t.Context(), listWait)
+		defer cancel()
+		if e := s.shared(ctx, session.ID{1}, nil); len(e.rows) != 1 || !apperr.HasCode(e.problem, "list_late") || !e.asOf.IsZero() {
+			t.Errorf("what Azure said is shown as %+v", e)
+		}
+		time.Sleep(2 * listLimit)
+		step("Azure answers soon", slow(300*time.Millisecond), "Payments", 300*time.Millisecond)
+		time.Sleep(2 * listLimit)
+		s.shared(t.Context(), session.ID{1}, func(context.Context, func(estate)) estate { return list })
+		at := time.Now()
+		s.forget(session.ID{1})
+		time.Sleep(time.Hour)
+		step("an old list", slow(time.Hour), "Payments", 0)
+		ctx, cancel = context.WithTimeout(t.Context(), listWait)
+		defer cancel()
+		if e := s.shared(ctx, session.ID{1}, slow(0)); len(e.rows) != 1 || e.rows[0].Failed != 3 || !apperr.HasCode(e.problem, "list_late") || !e.asOf.Equal(at) {
+			t.Errorf("without an answer the list of before is shown as %+v", e)
+		}
+		time.Sleep(2 * listLimit)
+	})
 }
 
 func TestWaitingForAListEndsWithItsRequest(t *testing.T) {
@@ -110,7 +170,7 @@ func TestWaitingForAListEndsWithItsRequest(t *testing.T) {
 		s, answer := newLists(), make(chan struct{})
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			s.shared(t.Context(), session.ID{1}, func() estate {
+			s.shared(t.Context(), session.ID{1}, func(context.Context, func(estate)) estate {
 				<-answer
 				return listOf(1)
 			})
@@ -119,7 +179,7 @@ func TestWaitingForAListEndsWithItsRequest(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 25*time.Second)
 		defer cancel()
 		began := time.Now()
-		e := s.shared(ctx, session.ID{1}, func() estate { return listOf(1) })
+		e := s.shared(ctx, session.ID{1}, func(context.Context, func(estate)) estate { return listOf(1) })
 		if !apperr.HasCode(e.problem, "list_late") || time.Since(began) != 25*time.Second {
 			t.Errorf("after %v: %v", time.Since(began), e.problem)
 		}
@@ -132,8 +192,8 @@ func TestForgottenWhileItIsAskedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, answer := newLists(), make(chan struct{})
 		var atOnce, most atomic.Int32
-		ask := func(rows int, wait bool) func() estate {
-			return func() estate {
+		ask := func(rows int, wait bool) func(context.Context, func(estate)) estate {
+			return func(context.Context, func(estate)) estate {
 				most.Store(max(most.Load(), atOnce.Add(1)))
 				defer atOnce.Add(-1)
 				if wait {
@@ -176,7 +236,7 @@ func TestAttackListsFillTheMemory(t *testing.T) {
 			return rows
 		}
 		for i := range 100 {
-			if e := s.shared(t.Context(), id(i), func() estate { return listOf(4999) }); len(e.rows) != 4999 {
+			if e := s.shared(t.Context(), id(i), func(context.Context, func(estate)) estate { return listOf(4999) }); len(e.rows) != 4999 {
 				t.Fatalf("list %d has %d rows", i, len(e.rows))
 			}
 		}
@@ -184,17 +244,20 @@ func TestAttackListsFillTheMemory(t *testing.T) {
 			t.Errorf("%d rows are held, %d counted, want %d", n, s.rows, maxRows)
 		}
 		time.Sleep(listAge) // of the bubble's clock: what is held is too old now
-		s.shared(t.Context(), id(1000), func() estate { return listOf(4999) })
+		s.shared(t.Context(), id(1000), func(context.Context, func(estate)) estate { return listOf(4999) })
 		if n := held(); n != 5000 || s.rows != n {
 			t.Errorf("after a while %d rows are held, %d counted", n, s.rows)
 		}
-		s.forget(id(1000))
-		s.forget(id(1000))
-		if held() != 0 || s.rows != 0 {
-			t.Errorf("forgotten, %d rows are held, %d counted", held(), s.rows)
+		s.forget(id(1000)) // what is forgotten goes first
+		for i := range 40 {
+			s.shared(t.Context(), id(i), func(context.Context, func(estate)) estate { return listOf(4999) })
 		}
+		if _, ok := s.lists[id(1000)]; ok || held() != maxRows || s.rows != maxRows {
+			t.Errorf("a forgotten list is held %v, %d rows are held, %d counted", ok, held(), s.rows)
+		}
+		time.Sleep(listAge)
 		for i := range maxRows + 10 { // people with nothing at all
-			s.shared(t.Context(), id(i), func() estate { return estate{} })
+			s.shared(t.Context(), id(i), func(context.Context, func(estate)) estate { return estate{} })
 		}
 		if n := held(); n != maxRows || s.rows != n {
 			t.Errorf("%d empty lists are held, %d counted", n, s.rows)
