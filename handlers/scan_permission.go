@@ -90,7 +90,7 @@ func (a *auth) visitForPermission(w http.ResponseWriter, r *http.Request, live *
 // it was for. Who answered has been compared with who asked.
 func (a *auth) keepPermission(w http.ResponseWriter, r *http.Request, flow session.Flow, identity *entra.Identity) error {
 	person := identity.User.ID
-	if err := a.delegations.Keep(r.Context(), person, identity.Tokens); err != nil {
+	if err := a.delegations.Keep(r.Context(), identity.User, identity.Tokens); err != nil {
 		return a.refuse(flow, err)
 	}
 	ctx := context.WithoutCancel(r.Context()) // what is kept must be for something, though the browser left

@@ -11,14 +11,21 @@ import (
 // today's configuration, by issuer and tenant (entra.md §1.4). It asks nobody:
 // the provider need not be reachable.
 func (p *Provider) Accepts(u access.User) bool {
-	expected := p.options.Issuer
-	if strings.Contains(expected, tenantTemplate) {
-		if !IsGUID(u.TenantID) || !slices.Contains(p.options.AllowedTenants, strings.ToLower(u.TenantID)) {
-			return false
-		}
-		expected = strings.Replace(expected, tenantTemplate, u.TenantID, 1)
+	expected := strings.Replace(p.options.Issuer, tenantTemplate, u.TenantID, 1)
+	return p.AcceptsIssuer(u.Issuer) && u.Issuer == expected
+}
+
+// AcceptsIssuer is [Provider.Accepts] where no more is known than the issuer, which
+// names the tenant. What somebody brought from an issuer that is not accepted must
+// not be sent anywhere: the token endpoint is another one today.
+func (p *Provider) AcceptsIssuer(issuer string) bool {
+	before, after, several := strings.Cut(p.options.Issuer, tenantTemplate)
+	if !several {
+		return issuer == p.options.Issuer
 	}
-	return u.Issuer == expected
+	rest, begins := strings.CutPrefix(issuer, before)
+	tenant, ends := strings.CutSuffix(rest, after)
+	return begins && ends && IsGUID(tenant) && slices.Contains(p.options.AllowedTenants, strings.ToLower(tenant))
 }
 
 // TenantID returns the one tenant whose people sign in here, in lower case; ""

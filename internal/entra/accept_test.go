@@ -41,5 +41,8 @@ func TestAttackSessionOfAnotherConfiguration(t *testing.T) {
 		if got := p.Accepts(access.User{Issuer: tt.iss, TenantID: tt.tid}); got != tt.mayStillBeIn {
 			t.Errorf("issuer %s, list %v: somebody of %q, tenant %q: %v", tt.issuer, tt.allowed, tt.iss, tt.tid, got)
 		}
+		if got := p.AcceptsIssuer(tt.iss); got != tt.mayStillBeIn {
+			t.Errorf("issuer %s, list %v: by %q alone: %v", tt.issuer, tt.allowed, tt.iss, got)
+		}
 	}
 }

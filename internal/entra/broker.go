@@ -74,8 +74,8 @@ type TokenRecords interface {
 	ListTokens(ctx context.Context, session SessionID) ([]SealedToken, error)
 	DeleteToken(ctx context.Context, session SessionID, resource string) error
 	// SessionWithToken returns the live session of a person, last seen first,
-	// that has a token of that resource, else ErrNoToken.
-	SessionWithToken(ctx context.Context, person access.PersonID, resource string, now time.Time) (SessionID, error)
+	// that has a token of that resource, and the issuer it is by; else ErrNoToken.
+	SessionWithToken(ctx context.Context, person access.PersonID, resource string, now time.Time) (session SessionID, issuer string, err error)
 	// LockTokens makes all other holders of the same name wait, on every
 	// replica, until unlock is called.
 	LockTokens(ctx context.Context, name string) (unlock func(), err error)
@@ -401,9 +401,13 @@ func (b *Broker) Forget(ctx context.Context, session SessionID, scopes []string)
 
 // TokenOfPerson is Token for whichever live session of the person can get one:
 // work that goes on after the page was closed. When the person is signed in
-// nowhere, the error's cause is [*InteractionRequired].
+// nowhere, or by an issuer that is not accepted any more, the error's cause is
+// [*InteractionRequired].
 func (b *Broker) TokenOfPerson(ctx context.Context, person access.PersonID, want Request) (AccessToken, error) {
-	session, err := b.records.SessionWithToken(ctx, person, refreshKey, b.now())
+	session, issuer, err := b.records.SessionWithToken(ctx, person, refreshKey, b.now())
+	if err == nil && !b.provider.AcceptsIssuer(issuer) {
+		err = fmt.Errorf("%w: the session is by another issuer, %s", ErrNoToken, clip(issuer))
+	}
 	if errors.Is(err, ErrNoToken) {
 		return AccessToken{}, signInAgain(want.Scopes, "", err)
 	}

@@ -28,6 +28,7 @@ type tokenMemory struct {
 	IssueRecords // not needed here
 	mu           sync.Mutex
 	tokens       map[string]SealedToken // session and resource → token
+	issuer       string                 // that the sessions are by
 }
 
 func (m *tokenMemory) SaveTokens(ctx context.Context, session SessionID, tokens ...SealedToken) error {
@@ -72,8 +73,8 @@ func (m *tokenMemory) ListTokens(_ context.Context, session SessionID) ([]Sealed
 	return list, nil
 }
 
-func (m *tokenMemory) SessionWithToken(context.Context, access.PersonID, string, time.Time) (SessionID, error) {
-	return testSession, nil
+func (m *tokenMemory) SessionWithToken(context.Context, access.PersonID, string, time.Time) (SessionID, string, error) {
+	return testSession, m.issuer, nil
 }
 
 func (m *tokenMemory) LockTokens(context.Context, string) (func(), error) { return func() {}, nil }
@@ -135,7 +136,7 @@ func brokerOf(t *testing.T, a *authority) *Broker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	records := &tokenMemory{tokens: map[string]SealedToken{}}
+	records := &tokenMemory{tokens: map[string]SealedToken{}, issuer: a.issuer()}
 	b, err := NewBroker(a.provider(), records, keys, a.Now)
 	if err != nil {
 		t.Fatal(err)

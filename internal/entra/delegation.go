@@ -38,7 +38,10 @@ var errNothingToKeep = apperr.New(apperr.Forbidden, "no_refresh_token",
 // Delegation is the refresh token of a person who agreed to its being kept
 // beyond their sessions, as it is stored.
 type Delegation struct {
-	Owner  access.PersonID
+	Owner access.PersonID
+	// Issuer is that of the sign-in in which the person brought it. It is sent to
+	// no other one's token endpoint.
+	Issuer string
 	Sealed []byte
 	// KeptAt is when the person brought it, to the microsecond. What the provider
 	// gives in its place by rotation keeps this time.
@@ -56,8 +59,10 @@ type DelegationRecords interface {
 	RotateDelegation(ctx context.Context, d Delegation, issue Issue) error
 	// LoadDelegation returns the owner's or [ErrNoDelegation].
 	LoadDelegation(ctx context.Context, owner access.PersonID) (Delegation, error)
-	// DeleteDelegation erases the owner's, if there is one, also from the files.
-	DeleteDelegation(ctx context.Context, owner access.PersonID) error
+	// DeleteDelegation erases the one of that owner and keptAt, or the owner's
+	// whatever it is if keptAt is zero; if there is one. A SQLite file keeps no trace
+	// of it.
+	DeleteDelegation(ctx context.Context, owner access.PersonID, keptAt time.Time) error
 }
 
 // Delegations hands out access tokens for persons who are not there. Each has a
@@ -93,30 +98,38 @@ func NewDelegations(broker *Broker, records DelegationRecords, scopes []string) 
 // Scopes returns what a visit has to ask for besides the scopes of OpenID Connect.
 func (d *Delegations) Scopes() []string { return slices.Clone(d.scopes) }
 
-// personName names a person in locks and seals: a hash, so that no name of a
+// delegationName names what is of a person: a hash, so that no names of a
 // provider's can be put together to another's.
-func personName(owner access.PersonID) string {
-	sum := sha256.Sum256([]byte(owner.Authority + "\x00" + owner.Subject))
+func delegationName(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 	return "delegation/" + hex.EncodeToString(sum[:])
 }
 
-// Keep keeps what a visit brought, in place of what was kept before. Nothing is
-// kept of a visit that brought no refresh token: an error of kind Forbidden. It
-// goes on though the browser left, since the code is used up.
-func (d *Delegations) Keep(ctx context.Context, owner access.PersonID, t *TokenSet) error {
+// personLock names the lock of a person.
+func personLock(owner access.PersonID) string { return delegationName(owner.Authority, owner.Subject) }
+
+// place is what the refresh token is sealed for.
+func (d *Delegation) place() string {
+	return delegationName(d.Owner.Authority, d.Owner.Subject, d.Issuer)
+}
+
+// Keep keeps what a person's visit brought, in place of what was kept before.
+// Nothing is kept of a visit that brought no refresh token: an error of kind
+// Forbidden. It goes on though the browser left, since the code is used up.
+func (d *Delegations) Keep(ctx context.Context, who access.User, t *TokenSet) error {
 	if t == nil || t.RefreshToken == "" {
 		return errNothingToKeep
 	}
 	// As long as the refresh that it may have to wait for, and its own storing.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tokenTimeout+2*saveLimit)
 	defer cancel()
-	release, err := d.broker.lock(ctx, personName(owner))
+	release, err := d.broker.lock(ctx, personLock(who.ID))
 	if err != nil {
 		return err
 	}
 	defer release()
-	kept := Delegation{Owner: owner, KeptAt: d.broker.now().UTC().Truncate(time.Microsecond)}
-	kept.Sealed = d.broker.keys.Seal([]byte(t.RefreshToken), personName(owner))
+	kept := Delegation{Owner: who.ID, Issuer: who.Issuer, KeptAt: d.broker.now().UTC().Truncate(time.Microsecond)}
+	kept.Sealed = d.broker.keys.Seal([]byte(t.RefreshToken), kept.place())
 	token := d.accessToken(t)
 	if err := d.records.SaveDelegation(ctx, kept, d.issue(token, FlowAuthorizationCode)); err != nil {
 		return err
@@ -127,15 +140,28 @@ func (d *Delegations) Keep(ctx context.Context, owner access.PersonID, t *TokenS
 
 // Kept returns when the person brought what is kept for them, else [ErrNoDelegation].
 func (d *Delegations) Kept(ctx context.Context, owner access.PersonID) (time.Time, error) {
-	kept, err := d.records.LoadDelegation(ctx, owner)
+	kept, err := d.load(ctx, owner)
 	return kept.KeptAt, err
 }
 
-// Forget erases what is kept for a person, if anything is. It waits for nobody: a
-// refresh that is under way finds nothing to put its answer in, and what other
-// processes have in memory is not given out any more.
-func (d *Delegations) Forget(ctx context.Context, owner access.PersonID) error {
-	err := d.records.DeleteDelegation(ctx, owner)
+// load returns what is kept for a person, else [ErrNoDelegation]. What an issuer
+// gave that is not accepted any more is erased: it is of use to nobody here.
+func (d *Delegations) load(ctx context.Context, owner access.PersonID) (Delegation, error) {
+	kept, err := d.records.LoadDelegation(ctx, owner)
+	if err != nil || d.broker.provider.AcceptsIssuer(kept.Issuer) {
+		return kept, err
+	}
+	if err := d.Forget(ctx, owner, kept.KeptAt); err != nil {
+		return Delegation{}, err
+	}
+	return Delegation{}, fmt.Errorf("%w: what was kept is of another issuer, %s", ErrNoDelegation, clip(kept.Issuer))
+}
+
+// Forget erases what a person brought at keptAt, or whatever is kept for them if
+// that is zero. It waits for nobody: a refresh that is under way finds nothing to
+// put its answer in, and what processes have in memory is not given out any more.
+func (d *Delegations) Forget(ctx context.Context, owner access.PersonID, keptAt time.Time) error {
+	err := d.records.DeleteDelegation(ctx, owner, keptAt)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.tokens, owner)
@@ -152,7 +178,7 @@ func (d *Delegations) Token(ctx context.Context, owner access.PersonID, newerTha
 	if _, token, ok, err := d.held(ctx, owner, newerThan); ok || err != nil {
 		return token, err
 	}
-	release, err := d.broker.lock(ctx, personName(owner))
+	release, err := d.broker.lock(ctx, personLock(owner))
 	if err != nil {
 		return AccessToken{}, err
 	}
@@ -183,7 +209,7 @@ func (d *Delegations) Token(ctx context.Context, owner access.PersonID, newerTha
 // held returns what is kept, and the access token in memory if that came by it and
 // is good. The record is read each time: it may have gone on another replica.
 func (d *Delegations) held(ctx context.Context, owner access.PersonID, newerThan time.Time) (Delegation, AccessToken, bool, error) {
-	kept, err := d.records.LoadDelegation(ctx, owner)
+	kept, err := d.load(ctx, owner)
 	if err != nil {
 		return Delegation{}, AccessToken{}, false, err
 	}
@@ -203,9 +229,9 @@ func (d *Delegations) held(ctx context.Context, owner access.PersonID, newerThan
 func (d *Delegations) refresh(ctx context.Context, kept Delegation) (AccessToken, error) {
 	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
 	defer cancel()
-	// What is sealed for another person, or with a key that was taken from the ring,
-	// does not open. It stays: the key may come back.
-	refreshToken, err := d.broker.keys.Open(kept.Sealed, personName(kept.Owner))
+	// What is sealed for another person or issuer, or with a key that was taken from
+	// the ring, does not open. It stays: the key may come back.
+	refreshToken, err := d.broker.keys.Open(kept.Sealed, kept.place())
 	if err != nil {
 		return AccessToken{}, signInAgain(d.scopes, "", err)
 	}
@@ -218,7 +244,7 @@ func (d *Delegations) refresh(ctx context.Context, kept Delegation) (AccessToken
 		case refusal.wantsPerson():
 			return AccessToken{}, signInAgain(d.scopes, refusal.Claims, err)
 		case refusal.OAuthError == oauthGrant || refusal.OAuthError == oauthConsent || refusal.Subcode == oauthConsent:
-			if err := d.Forget(save, kept.Owner); err != nil {
+			if err := d.Forget(save, kept.Owner, kept.KeptAt); err != nil {
 				return AccessToken{}, err
 			}
 			return AccessToken{}, fmt.Errorf("%w: %w", ErrDelegationRefused, err)
@@ -228,7 +254,7 @@ func (d *Delegations) refresh(ctx context.Context, kept Delegation) (AccessToken
 		return AccessToken{}, err
 	}
 	if t.RefreshToken != "" {
-		kept.Sealed = d.broker.keys.Seal([]byte(t.RefreshToken), personName(kept.Owner))
+		kept.Sealed = d.broker.keys.Seal([]byte(t.RefreshToken), kept.place())
 	}
 	token := d.accessToken(t)
 	if err := d.records.RotateDelegation(save, kept, d.issue(token, FlowSchedule)); err != nil {

@@ -54,10 +54,12 @@ func (m *delegationMemory) LoadDelegation(_ context.Context, owner access.Person
 	return d, nil
 }
 
-func (m *delegationMemory) DeleteDelegation(_ context.Context, owner access.PersonID) error {
+func (m *delegationMemory) DeleteDelegation(_ context.Context, owner access.PersonID, keptAt time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.kept, owner)
+	if keptAt.IsZero() || m.kept[owner].KeptAt.Equal(keptAt) {
+		delete(m.kept, owner)
+	}
 	return nil
 }
 
@@ -77,7 +79,7 @@ func delegating(t *testing.T, a *authority) (*Delegations, *delegationMemory) {
 		t.Fatal(err)
 	}
 	brought := &TokenSet{AccessToken: "access-0", RefreshToken: "refresh-0", ReceivedAt: a.Now(), ExpiresAt: a.Now().Add(time.Hour)}
-	if err := d.Keep(t.Context(), ann, brought); err != nil {
+	if err := d.Keep(t.Context(), access.User{ID: ann, Issuer: a.issuer()}, brought); err != nil {
 		t.Fatal(err)
 	}
 	return d, records
@@ -212,6 +214,44 @@ func TestAttackDelegationOfAnotherPerson(t *testing.T) {
 	wantToken(t, d, "access-0")
 }
 
+// The attack: the portal is configured for another tenant, whose token endpoint
+// would be handed what persons brought from theirs. It is asked nothing, neither
+// for repeated scans nor for those of a session that is not seen any more.
+func TestAttackTokenOfAnotherIssuer(t *testing.T) {
+	a := newAuthority(t)
+	endpoint := &rotating{}
+	a.answerWith(endpoint.answer)
+	d, records := delegating(t, a)
+	a.pass(2 * time.Hour)
+	forged := records.kept[ann]
+	a.metadata["issuer"] = a.url + "/another/v2.0"
+	moved, err := NewBroker(a.provider(), d.broker.records, d.broker.keys, a.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := NewDelegations(moved, records, d.scopes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var required *InteractionRequired
+	if token, err := moved.TokenOfPerson(t.Context(), ann, Request{Scopes: []string{testScope}}); !errors.As(err, &required) || token.Value != "" {
+		t.Errorf("of a session: %q, %v", token.Value, err)
+	}
+	if token, err := after.Token(t.Context(), ann, time.Time{}); !errors.Is(err, ErrNoDelegation) || token.Value != "" {
+		t.Errorf("of what is kept: %q, %v", token.Value, err)
+	}
+	if len(records.kept) != 0 || endpoint.count() != 0 {
+		t.Errorf("%d kept after %d requests", len(records.kept), endpoint.count())
+	}
+
+	// A row that somebody gave today's issuer opens as little.
+	forged.Issuer = a.issuer()
+	records.kept[ann] = forged
+	if token, err := after.Token(t.Context(), ann, time.Time{}); !errors.As(err, &required) || token.Value != "" || endpoint.count() != 0 {
+		t.Errorf("forged: %q, %v", token.Value, err)
+	}
+}
+
 func TestForgottenDelegationGivesNothing(t *testing.T) {
 	a := newAuthority(t)
 	endpoint := &rotating{held: make(chan struct{}), asked: make(chan struct{}, 1)}
@@ -232,7 +272,7 @@ func TestForgottenDelegationGivesNothing(t *testing.T) {
 		got <- err
 	}()
 	<-endpoint.asked
-	if err := other.Forget(t.Context(), ann); err != nil { // on another replica, while it is refreshed here
+	if err := other.Forget(t.Context(), ann, time.Time{}); err != nil { // on another replica, while it is refreshed here
 		t.Fatal(err)
 	}
 	close(held)
@@ -243,11 +283,11 @@ func TestForgottenDelegationGivesNothing(t *testing.T) {
 		t.Error("it came back")
 	}
 
-	if err := d.Keep(t.Context(), ann, &TokenSet{AccessToken: "access", RefreshToken: "refresh", ReceivedAt: a.Now(), ExpiresAt: a.Now().Add(time.Hour)}); err != nil {
+	if err := d.Keep(t.Context(), access.User{ID: ann, Issuer: a.issuer()}, &TokenSet{AccessToken: "access", RefreshToken: "refresh", ReceivedAt: a.Now(), ExpiresAt: a.Now().Add(time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
 	wantToken(t, d, "access")
-	if err := other.Forget(t.Context(), ann); err != nil {
+	if err := other.Forget(t.Context(), ann, time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	if token, err := d.Token(t.Context(), ann, time.Time{}); !errors.Is(err, ErrNoDelegation) {
@@ -259,7 +299,7 @@ func TestNothingToKeep(t *testing.T) {
 	a := newAuthority(t)
 	d, records := delegating(t, a)
 	for _, brought := range []*TokenSet{nil, {AccessToken: "access", ReceivedAt: a.Now(), ExpiresAt: a.Now().Add(time.Hour)}} {
-		if err := d.Keep(t.Context(), bob, brought); !apperr.HasCode(err, "no_refresh_token") || apperr.From(err).Next == "" {
+		if err := d.Keep(t.Context(), access.User{ID: bob, Issuer: a.issuer()}, brought); !apperr.HasCode(err, "no_refresh_token") || apperr.From(err).Next == "" {
 			t.Errorf("%v", err)
 		}
 	}

@@ -73,7 +73,7 @@ func (s *Service) WithdrawPermission(ctx context.Context, owner access.PersonID)
 	if s.schedules == nil || owner.IsZero() {
 		return errNoSchedules
 	}
-	if err := s.delegations.Forget(ctx, owner); err != nil {
+	if err := s.delegations.Forget(ctx, owner, time.Time{}); err != nil {
 		return err
 	}
 	return s.endAll(ctx, owner, Notice{})
@@ -106,8 +106,12 @@ func (s *Service) endAll(ctx context.Context, owner access.PersonID, notice Noti
 func (s ScheduleState) needsPermission() bool { return s == ScheduleActive || s == SchedulePaused }
 
 // forgetUnused erases the kept refresh token of a person who has no schedule that
-// needs it.
+// needs it. What they bring meanwhile stays.
 func (s *Service) forgetUnused(ctx context.Context, owner access.PersonID) error {
+	kept, err := s.delegations.Kept(ctx, owner)
+	if err != nil || kept.IsZero() {
+		return err
+	}
 	list, err := s.schedules.SchedulesOf(ctx, owner, listedSchedules)
 	if err != nil {
 		return err
@@ -115,7 +119,7 @@ func (s *Service) forgetUnused(ctx context.Context, owner access.PersonID) error
 	if slices.ContainsFunc(list, func(o Schedule) bool { return o.State.needsPermission() }) {
 		return nil
 	}
-	return s.delegations.Forget(ctx, owner)
+	return s.delegations.Forget(ctx, owner, kept)
 }
 
 // sourceOf returns a source of tokens for a scan. That of a schedule runs with the

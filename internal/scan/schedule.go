@@ -208,6 +208,7 @@ type Delegations interface {
 	// the source's Token, fails with [ErrDelegationRefused] as a cause when there
 	// is no such token or the tenant refuses it; then Kept is zero.
 	AzTSToken(ctx context.Context, owner access.PersonID) (azts.TokenSource, error)
-	// Forget erases what is kept for a person, if anything is.
-	Forget(ctx context.Context, owner access.PersonID) error
+	// Forget erases what the person brought at kept, or whatever is kept for them
+	// if that is zero.
+	Forget(ctx context.Context, owner access.PersonID, kept time.Time) error
 }

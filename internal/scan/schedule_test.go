@@ -141,10 +141,12 @@ func (v *vault) Kept(_ context.Context, owner access.PersonID) (time.Time, error
 	return v.kept[owner], v.failing
 }
 
-func (v *vault) Forget(_ context.Context, owner access.PersonID) error {
+func (v *vault) Forget(_ context.Context, owner access.PersonID, kept time.Time) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	delete(v.kept, owner)
+	if kept.IsZero() || kept.Equal(v.kept[owner]) {
+		delete(v.kept, owner)
+	}
 	return nil
 }
 

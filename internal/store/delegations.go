@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/entra"
@@ -12,9 +13,9 @@ import (
 // SaveDelegation implements entra.DelegationRecords.
 func (db *DB) SaveDelegation(ctx context.Context, d entra.Delegation, issue entra.Issue) error {
 	return db.inTx(ctx, func(t tx) error {
-		_, err := t.exec(ctx, `INSERT INTO delegations (authority, subject, sealed, kept_at) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (authority, subject) DO UPDATE SET sealed = excluded.sealed, kept_at = excluded.kept_at`,
-			d.Owner.Authority, d.Owner.Subject, d.Sealed, micros(d.KeptAt))
+		_, err := t.exec(ctx, `INSERT INTO delegations (authority, subject, issuer, sealed, kept_at) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (authority, subject) DO UPDATE SET issuer = excluded.issuer, sealed = excluded.sealed, kept_at = excluded.kept_at`,
+			d.Owner.Authority, d.Owner.Subject, d.Issuer, d.Sealed, micros(d.KeptAt))
 		if err != nil {
 			return fmt.Errorf("store: keeping a delegation: %w", err)
 		}
@@ -55,7 +56,8 @@ func recordDelegated(ctx context.Context, t tx, owner access.PersonID, issue ent
 func (db *DB) LoadDelegation(ctx context.Context, owner access.PersonID) (entra.Delegation, error) {
 	d := entra.Delegation{Owner: owner}
 	var kept int64
-	err := db.queryRow(ctx, "SELECT sealed, kept_at FROM delegations WHERE authority = $1 AND subject = $2", owner.Authority, owner.Subject).Scan(&d.Sealed, &kept)
+	err := db.queryRow(ctx, "SELECT issuer, sealed, kept_at FROM delegations WHERE authority = $1 AND subject = $2",
+		owner.Authority, owner.Subject).Scan(&d.Issuer, &d.Sealed, &kept)
 	if errors.Is(err, ErrNotFound) {
 		return entra.Delegation{}, entra.ErrNoDelegation
 	}
@@ -67,8 +69,8 @@ func (db *DB) LoadDelegation(ctx context.Context, owner access.PersonID) (entra.
 }
 
 // DeleteDelegation implements entra.DelegationRecords.
-func (db *DB) DeleteDelegation(ctx context.Context, owner access.PersonID) error {
-	n, err := db.exec(ctx, "DELETE FROM delegations WHERE authority = $1 AND subject = $2", owner.Authority, owner.Subject)
+func (db *DB) DeleteDelegation(ctx context.Context, owner access.PersonID, keptAt time.Time) error {
+	n, err := db.exec(ctx, "DELETE FROM delegations WHERE authority = $1 AND subject = $2 AND (kept_at = $3 OR $3 = 0)", owner.Authority, owner.Subject, micros(keptAt))
 	if err != nil {
 		return fmt.Errorf("store: erasing a delegation: %w", err)
 	}

@@ -51,7 +51,7 @@ type kept struct{ alwaysSignedIn }
 func (kept) Kept(context.Context, access.PersonID) (time.Time, error) {
 	return time.Unix(1, 0), nil
 }
-func (kept) Forget(context.Context, access.PersonID) error { return nil }
+func (kept) Forget(context.Context, access.PersonID, time.Time) error { return nil }
 
 // neverAzTS is for services that only start scans.
 type neverAzTS struct{ scan.AzTS }

@@ -103,19 +103,20 @@ func (db *DB) DeleteToken(ctx context.Context, session entra.SessionID, resource
 }
 
 // SessionWithToken implements entra.TokenRecords.
-func (db *DB) SessionWithToken(ctx context.Context, person access.PersonID, resource string, now time.Time) (entra.SessionID, error) {
+func (db *DB) SessionWithToken(ctx context.Context, person access.PersonID, resource string, now time.Time) (entra.SessionID, string, error) {
 	var id []byte
-	err := db.queryRow(ctx, `SELECT s.id FROM sessions s JOIN session_tokens t ON t.session_id = s.id
+	var issuer string
+	err := db.queryRow(ctx, `SELECT s.id, s.issuer FROM sessions s JOIN session_tokens t ON t.session_id = s.id
 		WHERE s.authority = $1 AND s.subject = $2 AND s.ends_at > $3 AND t.resource = $4 AND t.expires_at > $3
-		ORDER BY s.last_seen_at DESC LIMIT 1`, person.Authority, person.Subject, micros(now), resource).Scan(&id)
+		ORDER BY s.last_seen_at DESC LIMIT 1`, person.Authority, person.Subject, micros(now), resource).Scan(&id, &issuer)
 	if errors.Is(err, ErrNotFound) {
-		return entra.SessionID{}, entra.ErrNoToken
+		return entra.SessionID{}, "", entra.ErrNoToken
 	}
 	if err != nil {
-		return entra.SessionID{}, fmt.Errorf("store: session with a token: %w", err)
+		return entra.SessionID{}, "", fmt.Errorf("store: session with a token: %w", err)
 	}
 	known, err := sessionID(id)
-	return entra.SessionID(known), err
+	return entra.SessionID(known), issuer, err
 }
 
 // LockTokens implements entra.TokenRecords.

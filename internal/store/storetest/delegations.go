@@ -39,7 +39,7 @@ func TestDelegationRecords(t *testing.T, a, b interface {
 			t.Fatal(err)
 		}
 	}
-	first := entra.Delegation{Owner: ann, Sealed: []byte("first\x00\xff"), KeptAt: start}
+	first := entra.Delegation{Owner: ann, Issuer: "https://one.example", Sealed: []byte("first\x00\xff"), KeptAt: start}
 	ok(a.SaveDelegation(ctx, first, issue("1")))
 	issues = 1
 	want("kept", first)
@@ -50,7 +50,7 @@ func TestDelegationRecords(t *testing.T, a, b interface {
 	issues = 2
 	want("rotated", rotated)
 
-	again := entra.Delegation{Owner: ann, Sealed: []byte("again"), KeptAt: start.Add(time.Minute)}
+	again := entra.Delegation{Owner: ann, Issuer: "https://two.example", Sealed: []byte("again"), KeptAt: start.Add(time.Minute)}
 	ok(a.SaveDelegation(ctx, again, issue("3")))
 	issues = 3
 	want("kept again", again)
@@ -68,7 +68,9 @@ func TestDelegationRecords(t *testing.T, a, b interface {
 	if _, err := a.LoadDelegation(ctx, bob); !errors.Is(err, entra.ErrNoDelegation) {
 		t.Errorf("another person's: %v", err)
 	}
-	ok(errors.Join(a.DeleteDelegation(ctx, bob), a.DeleteDelegation(ctx, ann), a.DeleteDelegation(ctx, ann)))
+	ok(a.DeleteDelegation(ctx, ann, first.KeptAt)) // what was brought since stays
+	want("after the end of what was replaced", again)
+	ok(errors.Join(a.DeleteDelegation(ctx, bob, time.Time{}), a.DeleteDelegation(ctx, ann, again.KeptAt), a.DeleteDelegation(ctx, ann, time.Time{})))
 	if _, err := b.LoadDelegation(ctx, ann); !errors.Is(err, entra.ErrNoDelegation) {
 		t.Errorf("after its end: %v", err)
 	}

@@ -165,13 +165,13 @@ func deleteToken(w *world) {
 func sessionWithToken(w *world) {
 	want := func(want entra.SessionID, resource string, now time.Time) {
 		w.Helper()
-		got, err := w.b.SessionWithToken(w.Context(), w.person, resource, now)
+		got, issuer, err := w.b.SessionWithToken(w.Context(), w.person, resource, now)
 		if want == (entra.SessionID{}) {
 			if !errors.Is(err, entra.ErrNoToken) {
 				w.Errorf("resource %q at %v: %v, want ErrNoToken", resource, now, err)
 			}
-		} else if err != nil || got != want {
-			w.Errorf("resource %q at %v: another session, or %v", resource, now, err)
+		} else if err != nil || got != want || issuer != w.newRecord().Issuer {
+			w.Errorf("resource %q at %v: another session, or of %q, or %v", resource, now, issuer, err)
 		}
 	}
 	older, newer, without, foreign := w.newRecord(), w.newRecord(), w.newRecord(), w.newRecord()
