@@ -297,8 +297,20 @@ func TestSameFormMakesOneSchedule(t *testing.T) {
 	} else if _, same := ids.Load(list[0].ID); !same {
 		t.Error("the form was told of another schedule")
 	}
-	if s, err := w.service.AddSchedule(t.Context(), bob, wish); err != nil || s.Owner != bob || s.ID == w.only().ID {
+	if s, err := w.service.AddSchedule(t.Context(), bob, wish); err != nil || s.Owner != bob || s.ID == w.all()[0].ID {
 		t.Errorf("another person with the same key: %+v, %v", s, err)
+	}
+	changed := wish // Back, another hour or another subscription, saved again
+	changed.Plan.Hour = 9
+	more := wish
+	more.Subscriptions = []string{sub1, sub2}
+	for _, wish := range []scan.Wish{changed, more} {
+		if s, err := w.service.AddSchedule(t.Context(), ann, wish); err != nil || s.Plan != wish.Plan || len(s.Subscriptions) != len(wish.Subscriptions) {
+			t.Errorf("the form, changed: %+v, %v", s, err)
+		}
+	}
+	if list := w.all(); len(list) != 3 {
+		t.Errorf("%d schedules of three wishes", len(list))
 	}
 	wish.Key = strings.Repeat("k", 65)
 	if _, err := w.service.AddSchedule(t.Context(), ann, wish); !apperr.IsKind(err, apperr.Invalid) {

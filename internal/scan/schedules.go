@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -126,7 +127,8 @@ type Wish struct {
 	Plan          Plan
 	// Agreed is the person's explicit yes to a refresh token being kept for it.
 	Agreed bool
-	// Key makes one schedule of a form that is sent twice; empty: each is new.
+	// Key makes one schedule of a form that is sent twice as it is; empty: each is
+	// new.
 	Key string
 }
 
@@ -146,7 +148,8 @@ var (
 
 // AddSchedule stores a schedule that the person wants and has agreed to. It is
 // unconfirmed and does not run: [Service.ConfirmSchedule] comes when what they
-// agreed to is kept. The same owner and key give the same schedule.
+// agreed to is kept. The same owner, key, plan and subscriptions give the same
+// schedule: of a form that was changed and sent again, the change must count.
 func (s *Service) AddSchedule(ctx context.Context, owner access.PersonID, wish Wish) (Schedule, error) {
 	if s.schedules == nil {
 		return Schedule{}, errNoSchedules
@@ -165,7 +168,7 @@ func (s *Service) AddSchedule(ctx context.Context, owner access.PersonID, wish W
 	if !wish.Agreed {
 		return Schedule{}, errNotAgreed
 	}
-	id, err := s.scheduleID(owner, wish.Key)
+	id, err := s.scheduleID(owner, wish.Key, wish.Plan, list)
 	if err != nil {
 		return Schedule{}, err
 	}
@@ -188,16 +191,17 @@ func (s *Service) AddSchedule(ctx context.Context, owner access.PersonID, wish W
 	return s.Schedule(ctx, owner, id) // the same form, a moment ago
 }
 
-// scheduleID returns a new ID, or the one that belongs to an owner and a key. It
-// tells nothing of the key, and another owner's key gives another.
-func (s *Service) scheduleID(owner access.PersonID, key string) (ID, error) {
+// scheduleID returns a new ID, or the one that belongs to an owner, a key and what
+// is wished. It tells nothing of the key, and another owner's key gives another.
+func (s *Service) scheduleID(owner access.PersonID, key string, plan Plan, subscriptions []string) (ID, error) {
 	if key == "" {
 		return newID(s.random)
 	}
 	if !validKey(key) {
 		return "", errScheduleKey
 	}
-	sum := sha256.Sum256([]byte(owner.Authority + "\x00" + owner.Subject + "\x00" + key))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%s\x00%s\x00%d\x00%d\x00%s\x00%s", owner.Authority, owner.Subject, key,
+		plan.Every, plan.Weekday, plan.Hour, plan.Zone, strings.Join(slices.Sorted(slices.Values(subscriptions)), "\x00")))
 	return newID(bytes.NewReader(sum[:]))
 }
 
