@@ -121,29 +121,31 @@ func TestSettingsOfThePortal(t *testing.T) {
 		state  doctor.State
 		says   string
 	}{
-		"code alone needs no ID tokens": {func(c *doctor.Config) { c.ResponseType = "code" }, "id_tokens", doctor.Good, "not needed"},
-		"MFA wants amr":                 {func(c *doctor.Config) { c.RequireMFA, c.Groups, c.DirectoryRoles = true, true, true }, "claims", doctor.Good, "sid, login_hint, amr, groups, wids"},
-		"federated":                     {func(c *doctor.Config) { c.Credential = doctor.Federated }, "credentials", doctor.Good, "does not end"},
-		"no credential":                 {func(c *doctor.Config) { c.Credential = doctor.None }, "credentials", doctor.Good, "none"},
-		"certificate":                   {certificate(90 * 24 * time.Hour), "credentials", doctor.Good, "in 89 days"},
-		"certificate ends":              {certificate(36 * time.Hour), "credentials", doctor.Warn, "in 1 day"},
-		"certificate ended":             {certificate(-time.Hour), "credentials", doctor.Bad, "ended on"},
-		"another port at localhost":     {func(c *doctor.Config) { c.BaseURL = "http://localhost:9090" }, "redirect_uris", doctor.Good, ""},
-		"the logout URL has that port":  {func(c *doctor.Config) { c.BaseURL = "http://localhost:9090" }, "logout_url", doctor.Warn, "http://localhost:9090/auth/frontchannel-logout"},
-		"another host":                  {func(c *doctor.Config) { c.BaseURL = "https://scans.contoso.example" }, "redirect_uris", doctor.Bad, "https://scans.contoso.example/auth/callback"},
-		"another host by https":         {func(c *doctor.Config) { c.BaseURL = "https://scans.contoso.example" }, "base_url", doctor.Warn, "localhost:8080"},
-		"another API":                   {func(c *doctor.Config) { c.AzTSScope = "api://" + sandbox.ExpensesClientID + "/user_impersonation" }, "permission", doctor.Bad, "AADSTS500011"},
-		"no such scope":                 {func(c *doctor.Config) { c.AzTSScope = sandbox.AzTSAppIDURI + "/Scan.All" }, "permission", doctor.Bad, "exposes no permission Scan.All"},
-		"consent to no such scope":      {func(c *doctor.Config) { c.AzTSScope = sandbox.AzTSAppIDURI + "/Scan.All" }, "consent", doctor.CannotTell, "no such permission"},
-		"the portal's own id":           {func(c *doctor.Config) { c.AzTSScope = "api://" + sandbox.PortalClientID + "/user_impersonation" }, "settings", doctor.Warn, "PORTAL_AZTS_SCOPE"},
-		"one role for both":             {func(c *doctor.Config) { c.HelpDeskRole = c.AdminRole }, "settings", doctor.Warn, "PORTAL_HELPDESK_ROLE"},
-		"id_token without a code":       {func(c *doctor.Config) { c.ResponseType = "id_token" }, "settings", doctor.Warn, "PORTAL_RESPONSE_TYPE"},
-		"AzTS at the portal":            {func(c *doctor.Config) { c.AzTSURL = portalURL + "/azts" }, "settings", doctor.Warn, "PORTAL_AZTS_URL"},
-		"another tenant":                {func(c *doctor.Config) { c.TenantID = sandbox.FabrikamTenantID }, "settings", doctor.Warn, "another tenant"},
-		"groups elsewhere than Entra":   {func(c *doctor.Config) { c.Graph, c.Groups = nil, true }, "settings", doctor.Warn, "not Entra"},
-		"not Entra":                     {func(c *doctor.Config) { c.Graph = nil }, "registration", doctor.CannotTell, "not Entra"},
-		"what to compare elsewhere":     {func(c *doctor.Config) { c.Graph = nil }, "redirect_uris", doctor.CannotTell, portalURL + "/auth/callback"},
-		"database away":                 {func(c *doctor.Config) { c.Database = reachable{context.DeadlineExceeded} }, "database", doctor.Bad, "does not answer"},
+		"code alone needs no ID tokens":  {func(c *doctor.Config) { c.ResponseType = "code" }, "id_tokens", doctor.Good, "not needed"},
+		"MFA wants amr":                  {func(c *doctor.Config) { c.RequireMFA, c.Groups, c.DirectoryRoles = true, true, true }, "claims", doctor.Good, "sid, login_hint, amr, groups, wids"},
+		"federated":                      {func(c *doctor.Config) { c.Credential = doctor.Federated }, "credentials", doctor.Good, "does not end"},
+		"no credential":                  {func(c *doctor.Config) { c.Credential = doctor.None }, "credentials", doctor.Good, "none"},
+		"two secrets, one of them ended": {func(c *doctor.Config) { c.ClientID = sandbox.ScriptClientID }, "credentials", doctor.Good, "There are 2 secrets"},
+		"no secret there":                {func(c *doctor.Config) { c.ClientID = sandbox.ExpensesClientID }, "credentials", doctor.Bad, "has no secret"},
+		"certificate":                    {certificate(90 * 24 * time.Hour), "credentials", doctor.Good, "in 89 days"},
+		"certificate ends":               {certificate(36 * time.Hour), "credentials", doctor.Warn, "in 1 day"},
+		"certificate ended":              {certificate(-time.Hour), "credentials", doctor.Bad, "ended on"},
+		"another port at localhost":      {func(c *doctor.Config) { c.BaseURL = "http://localhost:9090" }, "redirect_uris", doctor.Good, ""},
+		"the logout URL has that port":   {func(c *doctor.Config) { c.BaseURL = "http://localhost:9090" }, "logout_url", doctor.Warn, "http://localhost:9090/auth/frontchannel-logout"},
+		"another host":                   {func(c *doctor.Config) { c.BaseURL = "https://scans.contoso.example" }, "redirect_uris", doctor.Bad, "https://scans.contoso.example/auth/callback"},
+		"another host by https":          {func(c *doctor.Config) { c.BaseURL = "https://scans.contoso.example" }, "base_url", doctor.Warn, "localhost:8080"},
+		"another API":                    {func(c *doctor.Config) { c.AzTSScope = "api://" + sandbox.ExpensesClientID + "/user_impersonation" }, "permission", doctor.Bad, "AADSTS500011"},
+		"no such scope":                  {func(c *doctor.Config) { c.AzTSScope = sandbox.AzTSAppIDURI + "/Scan.All" }, "permission", doctor.Bad, "exposes no permission Scan.All"},
+		"consent to no such scope":       {func(c *doctor.Config) { c.AzTSScope = sandbox.AzTSAppIDURI + "/Scan.All" }, "consent", doctor.CannotTell, "no such permission"},
+		"the portal's own id":            {func(c *doctor.Config) { c.AzTSScope = "api://" + sandbox.PortalClientID + "/user_impersonation" }, "settings", doctor.Warn, "PORTAL_AZTS_SCOPE"},
+		"one role for both":              {func(c *doctor.Config) { c.HelpDeskRole = c.AdminRole }, "settings", doctor.Warn, "PORTAL_HELPDESK_ROLE"},
+		"id_token without a code":        {func(c *doctor.Config) { c.ResponseType = "id_token" }, "settings", doctor.Warn, "PORTAL_RESPONSE_TYPE"},
+		"AzTS at the portal":             {func(c *doctor.Config) { c.AzTSURL = portalURL + "/azts" }, "settings", doctor.Warn, "PORTAL_AZTS_URL"},
+		"another tenant":                 {func(c *doctor.Config) { c.TenantID = sandbox.FabrikamTenantID }, "settings", doctor.Warn, "another tenant"},
+		"groups elsewhere than Entra":    {func(c *doctor.Config) { c.Graph, c.Groups = nil, true }, "settings", doctor.Warn, "not Entra"},
+		"not Entra":                      {func(c *doctor.Config) { c.Graph = nil }, "registration", doctor.CannotTell, "not Entra"},
+		"what to compare elsewhere":      {func(c *doctor.Config) { c.Graph = nil }, "redirect_uris", doctor.CannotTell, portalURL + "/auth/callback"},
+		"database away":                  {func(c *doctor.Config) { c.Database = reachable{context.DeadlineExceeded} }, "database", doctor.Bad, "does not answer"},
 		"disk full": {func(c *doctor.Config) { c.Database = reachable{apperr.New(apperr.Unavailable, "storage_full", "full")} }, "database", doctor.Bad,
 			"no room"},
 		"registered elsewhere": {func(c *doctor.Config) { c.ClientID = sandbox.AzureCLIAppID }, "registration", doctor.CannotTell, "another organization"},
@@ -255,6 +257,11 @@ func TestConsent(t *testing.T) {
 	}
 	report = p.examine(visit)
 	want(t, &report, "consent", doctor.Bad, "Only an administrator")
+	p.hook = func(w http.ResponseWriter, r *http.Request) bool {
+		return p.rewrite(w, r, "/graph/v1.0/applications(appId='"+sandbox.AzTSAppID, sandbox.AzureCLIAppID, sandbox.PortalClientID)
+	}
+	report = p.examine(visit)
+	want(t, &report, "consent", doctor.Good, "trusts this portal")
 	p.hook = nil
 	p.consent("", aztsScope)
 	report = p.examine(visit)
