@@ -11,7 +11,6 @@ import (
 	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/entra"
-	"azts.internal/portal/internal/reqlog"
 	"azts.internal/portal/internal/scan"
 	"azts.internal/portal/session"
 	"azts.internal/portal/templates"
@@ -64,8 +63,12 @@ func (h *home) landing(w http.ResponseWriter, r *http.Request) error {
 func (h *home) overview(w http.ResponseWriter, r *http.Request, live *session.Session) error {
 	ctx, cancel := timeout(r)
 	defer cancel()
-	page := templates.OverviewPage{Page: h.page(r, "Overview", templates.HomeURL), ScanKey: reqlog.NewID() + reqlog.NewID()}
+	page := templates.OverviewPage{Page: h.page(r, "Overview", templates.HomeURL)}
 	page.Flash = h.flash(w, r)
+	var err error
+	if page.ScanKey, err = formKey(ctx, h.scans, live); err != nil {
+		return err
+	}
 	scans, err := h.scans.List(ctx, live.User.ID, scan.MaxList)
 	if err != nil {
 		return err

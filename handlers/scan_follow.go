@@ -11,7 +11,6 @@ import (
 
 	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/azts"
-	"azts.internal/portal/internal/reqlog"
 	"azts.internal/portal/internal/results"
 	"azts.internal/portal/internal/scan"
 	"azts.internal/portal/session"
@@ -81,7 +80,14 @@ func (s *scans) showScan(w http.ResponseWriter, r *http.Request, live *session.S
 	if page.Live {
 		page.Usual = s.usual(ctx, live)
 	}
-	if page.Findings, err = s.findings.view(ctx, r, live, one); err != nil {
+	if page.Again != nil {
+		key, err := formKey(ctx, s.service, live)
+		if err != nil {
+			return err
+		}
+		page.Again.Fields = append(page.Again.Fields, templates.Field{Name: "idempotency_key", Value: key})
+	}
+	if page.Findings, err = s.findings.view(ctx, r, live, one, page.Again); err != nil {
 		return err
 	}
 	status := http.StatusOK
@@ -261,8 +267,7 @@ func askOwner(p *templates.Problem, one scan.Scan, from scan.Problem, what strin
 // when that is everything or nothing.
 func againOf(one scan.Scan, completed int) *templates.Action {
 	left := len(one.Parts) - completed
-	again := &templates.Action{Label: "Scan again", URL: templates.ScanAgainURL(string(one.ID)), Post: true,
-		Fields: []templates.Field{{Name: "idempotency_key", Value: reqlog.NewID() + reqlog.NewID()}}}
+	again := &templates.Action{Label: "Scan again", URL: templates.ScanAgainURL(string(one.ID)), Post: true}
 	if left > 0 && completed > 0 {
 		again.Label = "Scan the other " + strconv.Itoa(left) + " again"
 	}

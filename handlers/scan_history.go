@@ -40,7 +40,7 @@ func (s *scans) list(w http.ResponseWriter, r *http.Request, live *session.Sessi
 	if err != nil {
 		return err
 	}
-	if page.IdempotencyKey, err = s.formKey(r.Context(), live); err != nil {
+	if page.IdempotencyKey, err = formKey(r.Context(), s.service, live); err != nil {
 		return err
 	}
 	page.Count, page.Counted = found.Count, found.Count <= scan.MaxCounted

@@ -40,8 +40,8 @@ const (
 )
 
 // view returns what a scan found, as the address of the request asks for it; nil
-// where there is nothing to read, or not yet.
-func (s *findings) view(ctx context.Context, r *http.Request, live *session.Session, one scan.Scan) (*templates.ScanFindings, error) {
+// where there is nothing to read, or not yet. again scans once more.
+func (s *findings) view(ctx context.Context, r *http.Request, live *session.Session, one scan.Scan, again *templates.Action) (*templates.ScanFindings, error) {
 	state, err := s.service.ResultsState(ctx, live.User.ID, one.ID)
 	if err != nil || one.State.Ended() && state.State == scan.NotRead {
 		return nil, err
@@ -53,8 +53,7 @@ func (s *findings) view(ctx context.Context, r *http.Request, live *session.Sess
 	set, err := s.open(ctx, live, string(one.ID))
 	if apperr.HasCode(err, "results_unreadable") {
 		p := s.problem(ctx, err, "The results of this scan cannot be shown", live)
-		_, completed, _ := one.Counts()
-		p.Primary = againOf(one, completed)
+		p.Primary = again
 		v.Gone = &p
 		return v, nil
 	}
@@ -65,7 +64,7 @@ func (s *findings) view(ctx context.Context, r *http.Request, live *session.Sess
 		if v.Live {
 			v.Note = "AzTS gives them out page by page. They appear here as soon as the first have come."
 		} else {
-			v.Gone = resultsGone(one)
+			v.Gone = resultsGone(one, again)
 		}
 		return v, nil
 	}
@@ -95,11 +94,10 @@ func (s *findings) open(ctx context.Context, live *session.Session, scanID strin
 }
 
 // resultsGone says that the results of a scan are not kept any more, or never were.
-func resultsGone(one scan.Scan) *templates.Problem {
-	_, completed, _ := one.Counts()
+func resultsGone(one scan.Scan, again *templates.Action) *templates.Problem {
 	p := &templates.Problem{Tone: templates.ToneInfo, Title: "The results of this scan are not kept any more",
 		What: "The portal keeps results for some weeks and then deletes them.",
-		Next: "Scan again to see how things are now.", Primary: againOf(one, completed)}
+		Next: "Scan again to see how things are now.", Primary: again}
 	if one.Reading.Problem.Code != "" {
 		p.Title, p.What = "There are no results of this scan", "None could be read from AzTS."
 	}

@@ -77,7 +77,7 @@ func (s *scans) showOffer(w http.ResponseWriter, r *http.Request, live *session.
 	}
 	page.Flash = s.flash(w, r)
 	var err error
-	if page.IdempotencyKey, err = s.formKey(ctx, live); err != nil {
+	if page.IdempotencyKey, err = formKey(ctx, s.service, live); err != nil {
 		return err
 	}
 	mine := s.subscriptions.of(ctx, live)
@@ -184,20 +184,17 @@ func elsewhere(rows []templates.Subscription, chosen, here map[string]bool) (out
 	return out
 }
 
-// formKey is the key of the forms that start scans: the same on each page that a
-// person opens until their next scan. With what is chosen it makes the key of a
-// scan, see scanKey, so that the same form sent twice, from one tab or from two,
-// is one request.
-func (s *scans) formKey(ctx context.Context, live *session.Session) (string, error) {
-	last, err := s.service.History(ctx, live.User.ID, scan.HistoryQuery{Limit: 1})
+// formKey is the key of all forms that start scans: the same on each page that a
+// person opens until their next scan, and for the minute that starting it may
+// take, see scan.Service.LastStarted. With what is chosen it makes the key of a
+// scan, see scanKey, so that whoever presses twice, reloads, goes back, has two tabs
+// open or a page that is brought up to date meanwhile makes one request.
+func formKey(ctx context.Context, service *scan.Service, live *session.Session) (string, error) {
+	last, err := service.LastStarted(ctx, live.User.ID)
 	if err != nil {
 		return "", err
 	}
-	var id scan.ID
-	if len(last.Entries) > 0 {
-		id = last.Entries[0].ID
-	}
-	return digest(live.User.ID, string(id)), nil
+	return digest(live.User.ID, string(last)), nil
 }
 
 // scanKey is the idempotency key of a scan: whoever goes back to a form and
@@ -253,7 +250,7 @@ func (s *scans) request(w http.ResponseWriter, r *http.Request, live *session.Se
 		return begun, err
 	}
 	if asked.Sub(begun.RequestedAt) > staleForm {
-		s.sessions.AddFlash(w, session.Flash{Text: "Nothing new was started: the page that you came from had already started this scan. To scan once more, use Scan again."})
+		s.sessions.AddFlash(w, session.Flash{Text: "Nothing new was started: you had started this scan of the same subscriptions before. Once it has ended, Scan again starts another."})
 	}
 	redirect(w, templates.ScanURL(string(begun.ID)))
 	return begun, nil
@@ -284,6 +281,6 @@ func (s *scans) again(w http.ResponseWriter, r *http.Request, live *session.Sess
 		redirect(w, templates.ScanURL(string(one.ID)))
 		return nil
 	}
-	_, err = s.request(w, r, live, ids, key)
+	_, err = s.request(w, r, live, ids, key+" "+string(one.ID)) // each scan can be repeated
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -53,10 +54,18 @@ func TestScansAreStartedOnceAndListed(t *testing.T) {
 	ids := offeredIDs(choice)
 	prod, staging, hub := ids["Contoso Prod"], ids["Payments – Staging"], ids["Shared Network Hub"]
 
-	// Somebody else uses up the quota of one of them.
-	for range 10 {
+	// Somebody else uses up the quota of one of them, each time with others: the same
+	// choice is one request as long as it is under way.
+	others := []string{prod, staging, ids["AI Lab"], ids["HR & Payroll"]}
+	for n := range 10 {
+		chosen := url.Values{"subscription": {hub}}
+		for i, id := range others {
+			if n>>i&1 == 1 {
+				chosen.Add("subscription", id)
+			}
+		}
 		form := admin.get("/scans/new").want(http.StatusOK, "New scan")
-		admin.submit(form, startButton, url.Values{"subscription": {hub}}).wantScan()
+		admin.submit(form, startButton, chosen).wantScan()
 	}
 	if used := admin.get("/scans/new").sel(`table.choose tr:has(input[value="` + hub + `"])`); used.Find("input[disabled]").Length() != 1 || !strings.Contains(clean(used.Text()), "10 of 10, used up until") {
 		t.Errorf("after ten requests: %s", clean(used.Text()))
@@ -116,6 +125,62 @@ func TestScansAreStartedOnceAndListed(t *testing.T) {
 
 	t.Run("admin", func(t *testing.T) { seeNumbersOfScans(t, w, admin.in(t), b.in(t)) })
 	t.Run("pasted", func(t *testing.T) { pasteIDs(t, b.in(t), prod, hub) })
+}
+
+// TestAStartIsOneRequest: wherever a scan is started, two tabs, a page that is
+// brought up to date or opened anew while AzTS is still being asked, and the same
+// form sent again later make one request. The next one is another.
+func TestAStartIsOneRequest(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t, setup{sandbox: sandbox.Options{ScanDuration: 200 * time.Millisecond, ResultsPerSubscription: 5}})
+	b, other := w.browser(), w.browser()
+	b.signIn(dana)
+	other.signIn(dana)
+	scan := startScan(b, "Contoso Prod", "Payments – Staging")
+	b.settled(scan)
+	again := `form[action="` + scan.url.Path + `/again"] button:not([name])`
+	prod := url.Values{"subscription": {offeredIDs(b.get("/scans/new"))["Contoso Prod"]}}
+	for _, c := range []struct {
+		page, button string
+		filled       url.Values
+	}{
+		{scan.url.Path, "#scan " + again, nil}, {"/scans", "#recent-scans " + again, nil}, {"/", "#scan-chosen button", prod},
+	} {
+		t.Run("from "+c.page, func(t *testing.T) {
+			b, other := b.in(t), other.in(t)
+			tab, second := b.get(c.page), other.get(c.page)
+			before := w.tenant.count(requestPath)
+			held, release, begun := make(chan struct{}), make(chan struct{}), make(chan *page, 1)
+			asked := sync.OnceFunc(func() { close(held) })
+			w.tenant.answerWith(func(_ http.ResponseWriter, r *http.Request) bool {
+				if r.URL.Path == requestPath {
+					asked()
+					<-release
+				}
+				return false
+			})
+			go func() { begun <- b.submit(tab, c.button, c.filled) }()
+			<-held
+			ways := []*page{other.submit(second, c.button, c.filled), other.submit(other.get(c.page), c.button, c.filled)}
+			w.tenant.answerWith(nil)
+			close(release)
+			first := (<-begun).wantScan()
+			b.settled(first)
+			for i, p := range append(ways, other.submit(second, c.button, c.filled)) {
+				if p.url.Path != first.url.Path {
+					t.Errorf("way %d led to %s, not to %s", i, p.url, first.url)
+				}
+			}
+			if n := w.tenant.count(requestPath) - before; n != 1 {
+				t.Errorf("AzTS was asked %d times", n)
+			}
+			if next := other.submit(other.get(c.page), c.button, c.filled).wantScan(); next.url.Path == first.url.Path {
+				t.Error("the same cannot be scanned once more")
+			} else {
+				b.settled(next)
+			}
+		})
+	}
 }
 
 // seeNumbersOfScans: the admin sees how many, not whose and of what.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -139,6 +140,12 @@ func (s Scan) Counts() (open, completed, other int) {
 	return open, completed, other
 }
 
+// NeverAsked reports whether the owner started the scan and it failed before AzTS
+// was asked for anything: it can be tried again without a danger.
+func (s *Scan) NeverAsked() bool {
+	return s.Schedule == "" && s.State == Failed && !slices.ContainsFunc(s.Parts, func(p Part) bool { return p.State != PartNotRequested })
+}
+
 // Errors of [Records].
 var (
 	ErrNotFound = errors.New("scan: no such record")
@@ -149,7 +156,8 @@ var (
 type Records interface {
 	// CreateScan stores a new scan with Version 1 and enqueues its job, both or
 	// neither. If the owner has a scan with the same key, that one comes back and
-	// nothing is stored.
+	// nothing is stored; but one that was [Scan.NeverAsked] gives its key to the
+	// new one and takes its own id for a key.
 	CreateScan(ctx context.Context, s Scan, job FollowArgs) (stored Scan, created bool, err error)
 	// SaveScan stores what may change of a scan (not ID, Owner, Key, RequestedAt)
 	// and counts its version up, if the stored version is still s.Version; else
@@ -160,6 +168,9 @@ type Records interface {
 	EndScan(ctx context.Context, s Scan, job ReadArgs) error
 	// LoadScan returns the scan or [ErrNotFound].
 	LoadScan(ctx context.Context, id ID) (Scan, error)
+	// LastStarted returns the newest scan that a person started themselves and that
+	// was requested until a moment or has ended, "" if there is none.
+	LastStarted(ctx context.Context, owner access.PersonID, until time.Time) (ID, error)
 	// ScansOf returns the newest scans of a person, at most limit.
 	ScansOf(ctx context.Context, owner access.PersonID, limit int) ([]Scan, error)
 	// CountOpenScans counts the scans of a person that have not ended, or whose

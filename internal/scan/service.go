@@ -90,7 +90,8 @@ func (s *Service) time() time.Time { return s.now().UTC().Truncate(time.Microsec
 
 // Request asks AzTS for a scan of 1 to [MaxParts] subscriptions with a token of
 // source. The same owner and key give the same scan, however often and from
-// wherever it is called; an empty key makes each call a scan of its own.
+// wherever it is called, unless that was [Scan.NeverAsked]: then it is tried again.
+// An empty key makes each call a scan of its own.
 //
 // A scan comes back whenever one is on record. If AzTS was not asked, or
 // refused the call as a whole, it is Failed and the error says why. If AzTS's
@@ -190,6 +191,16 @@ func (s *Service) save(ctx context.Context, scan Scan) (Scan, error) {
 	scan.Version++
 	s.publish(scan)
 	return scan, nil
+}
+
+// LastStarted returns the newest scan that the owner started themselves and whose
+// start cannot be under way any more, "" if there is none. A key that is made from
+// it stays the same while a start is under way, and is another one for the next.
+func (s *Service) LastStarted(ctx context.Context, owner access.PersonID) (ID, error) {
+	if owner.IsZero() {
+		return "", nil
+	}
+	return s.records.LastStarted(ctx, owner, s.time().Add(-requestWindow))
 }
 
 // Get returns a scan of the owner. Someone else's is not found.

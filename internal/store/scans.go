@@ -57,6 +57,14 @@ func scanPart(r row) (part, error) {
 func (db *DB) CreateScan(ctx context.Context, s scan.Scan, job scan.FollowArgs) (stored scan.Scan, created bool, err error) {
 	err = db.inTx(ctx, func(t tx) error {
 		stored, created, err = db.createScan(ctx, t, s, job)
+		if err != nil || created || !stored.NeverAsked() {
+			return err
+		}
+		// Of two at once the second waits for the first, and then finds its scan.
+		if _, err := t.exec(ctx, "UPDATE scans SET idempotency_key = id WHERE id = $1", stored.ID); err != nil {
+			return err
+		}
+		stored, created, err = db.createScan(ctx, t, s, job)
 		return err
 	})
 	if err != nil {
@@ -172,6 +180,16 @@ func loadScan(ctx context.Context, c conn, where string, args ...any) (scan.Scan
 	}
 	addParts([]*scan.Scan{&s}, parts)
 	return s, nil
+}
+
+// LastStarted implements scan.Records.
+func (db *DB) LastStarted(ctx context.Context, owner access.PersonID, until time.Time) (id scan.ID, err error) {
+	err = db.queryRow(ctx, "SELECT id FROM scans WHERE authority = $1 AND subject = $2 AND (requested_at <= $3 OR ended_at > 0) AND schedule_id = '' ORDER BY requested_at DESC, id LIMIT 1",
+		owner.Authority, owner.Subject, micros(until)).Scan(&id)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return "", fmt.Errorf("store: the last scan started: %w", err)
+	}
+	return id, nil
 }
 
 // ScansOf implements scan.Records.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -51,9 +52,14 @@ func (m *Memory) CreateScan(_ context.Context, s scan.Scan, job scan.FollowArgs)
 		return scan.Scan{}, false, err
 	}
 	for _, other := range m.scans {
-		if other.Owner == s.Owner && other.Key == s.Key {
+		if other.Owner != s.Owner || other.Key != s.Key {
+			continue
+		}
+		if !other.NeverAsked() {
 			return clone(other), false, nil
 		}
+		other.Key = string(other.ID)
+		m.scans[other.ID] = other
 	}
 	if m.scans == nil {
 		m.scans = map[scan.ID]scan.Scan{}
@@ -108,6 +114,17 @@ func (m *Memory) LoadScan(_ context.Context, id scan.ID) (scan.Scan, error) {
 		return scan.Scan{}, scan.ErrNotFound
 	}
 	return clone(s), nil
+}
+
+// LastStarted implements scan.Records.
+func (m *Memory) LastStarted(ctx context.Context, owner access.PersonID, until time.Time) (scan.ID, error) {
+	all, err := m.ScansOf(ctx, owner, math.MaxInt)
+	for _, s := range all {
+		if s.Schedule == "" && (s.State.Ended() || !s.RequestedAt.After(until)) {
+			return s.ID, nil
+		}
+	}
+	return "", err
 }
 
 // ScansOf implements scan.Records.
@@ -254,6 +271,40 @@ func Records(t *testing.T, records scan.Records, jobs func() int) {
 		wg.Wait()
 		if won != 1 || len(seen) != 1 {
 			t.Errorf("%d won, %d scans seen", won, len(seen))
+		}
+	})
+	t.Run("a scan that failed before AzTS was asked gives its key away, once", func(t *testing.T) {
+		tried := access.PersonID{Authority: "t", Subject: "tries again"}
+		failed := sample(10, tried, "again")
+		create(t, failed)
+		if _, created := create(t, sample(12, tried, "again")); created {
+			t.Error("a scan that is under way gave its key away")
+		}
+		failed.State, failed.EndedAt, failed.Parts[0].State, failed.Parts[1].State = scan.Failed, at, scan.PartNotRequested, scan.PartCompleted
+		if err := records.SaveScan(ctx, failed); err != nil {
+			t.Fatal(err)
+		}
+		if _, created := create(t, sample(12, tried, "again")); created {
+			t.Error("a scan that AzTS was asked for gave its key away")
+		}
+		failed.Version, failed.Parts[1].State = 2, scan.PartNotRequested
+		if err := records.SaveScan(ctx, failed); err != nil {
+			t.Fatal(err)
+		}
+		again := sample(12, tried, "again")
+		for _, want := range []bool{true, false} {
+			if stored, created := create(t, again); created != want || stored.ID != again.ID {
+				t.Errorf("tried again: created %v, %s", created, stored.ID)
+			}
+		}
+		if failed.Version, failed.Key = 3, string(failed.ID); load(t, failed.ID).Key != failed.Key {
+			t.Errorf("the failed scan has the key %q", load(t, failed.ID).Key)
+		}
+		create(t, sample(15, tried, "of a schedule"))
+		for until, want := range map[time.Duration]scan.ID{9 * time.Second: failed.ID, 11 * time.Second: failed.ID, 12 * time.Second: again.ID, time.Hour: again.ID} {
+			if id, err := records.LastStarted(ctx, tried, at.Add(until)); err != nil || id != want {
+				t.Errorf("last started until %v: %q, %v; want %q", until, id, err, want)
+			}
 		}
 	})
 	changed := first
