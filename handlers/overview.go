@@ -91,13 +91,14 @@ func (h *home) overview(w http.ResponseWriter, r *http.Request, live *session.Se
 		}
 	}
 	page.SubscriptionCount = len(mine.rows)
-	var passed, total int
 	for _, row := range mine.rows {
-		passed += row.Passed
-		total += row.Total
-		page.FailedControls += max(0, row.Failed)
+		if row.Passed < 0 || row.Failed < 0 { // AzTS gave something else in place of a number
+			page.Uncounted++
+			continue
+		}
+		page.PassedControls += row.Passed
+		page.FailedControls += row.Failed
 	}
-	page.Compliance = compliance(passed, total)
 	n, _ := strconv.Atoi(r.URL.Query().Get("page")) // anything else is the first page
 	page.Subscriptions, page.Pager = cut(mine.rows, n, "subscriptions", templates.OverviewPageURL)
 	names := mine.names()

@@ -76,6 +76,18 @@ func TestOverviewSinceTheLastVisit(t *testing.T) {
 	holds(t, k.overviewOf(h, ann, false), "#news .sums", "+1 new failure", "✓1 fixed")
 }
 
+// TestTilesCountWhatHasNumbers: where AzTS gives something else in place of a number,
+// the tiles say that they leave it out.
+func TestTilesCountWhatHasNumbers(t *testing.T) {
+	k := newKept(t)
+	known := templates.Compliance{Known: true, Percent: 50}
+	k.subscriptions.lists[ann.ID] = estate{asOf: k.clock().AddDate(9, 0, 0), rows: []templates.Subscription{
+		{ID: subA, AccessLevel: "Subscription", Compliance: known, Passed: 30, Failed: 10, Total: 60},
+		{ID: subB, AccessLevel: "Subscription", Compliance: known, Passed: -1, Failed: 7, Total: 100},
+		{ID: "c", AccessLevel: "Subscription", Compliance: known, Passed: 50, Failed: -1, Total: -1}}}
+	holds(t, k.overviewOf(k.home(), ann, false), "main", "Compliance75.0 %", "Failed controls10", "leave out 2 subscriptions that AzTS gives no numbers of")
+}
+
 // TestAttackOpenPageCountsAsVisit: a page that is left open asks by itself, and
 // must not make all changes old before its person has seen them.
 func TestAttackOpenPageCountsAsVisit(t *testing.T) {

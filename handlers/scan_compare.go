@@ -331,21 +331,11 @@ func (two *compared) fill(list *templates.ChangeList, offset, limit int, names m
 
 func compareSide(one *scan.Scan, set *results.Set, names map[string]string) templates.CompareSide {
 	info := set.Info()
-	side := templates.CompareSide{ScanID: string(one.ID), At: one.RequestedAt, Rows: info.Rows, Failed: info.Failed,
-		Compliance: compliance(info.Passed, info.Rows)}
+	side := templates.CompareSide{ScanID: string(one.ID), At: one.RequestedAt, Rows: info.Rows, Passed: info.Passed, Failed: info.Failed}
 	for _, s := range info.Subscriptions {
 		side.Subscriptions = append(side.Subscriptions, cmp.Or(names[s.ID], s.ID))
 	}
 	return side
-}
-
-// compliance is how many of so many results passed. Nothing scanned is neither
-// 0 % nor 100 %.
-func compliance(passed, rows int) templates.Compliance {
-	if rows <= 0 {
-		return templates.Compliance{}
-	}
-	return templates.Compliance{Known: true, Percent: 100 * float64(passed) / float64(rows)}
 }
 
 // doubtedNames is how many subscriptions a doubt names.

@@ -35,10 +35,21 @@ type Claim struct {
 	Time    time.Time // when the value is a time: shown beside it
 }
 
-// Compliance is a percentage that may be unknown.
+// Compliance is a percentage that may be unknown: of all controls that passed or
+// failed, those that passed. AzTS counts so, and whatever else a control may be
+// counts neither way.
 type Compliance struct {
 	Known   bool
 	Percent float64 // 0 to 100
+}
+
+// ComplianceOf returns the compliance of so many results. Where nothing passed or
+// failed, it is neither 0 % nor 100 %.
+func ComplianceOf(passed, failed int) Compliance {
+	if passed+failed <= 0 {
+		return Compliance{}
+	}
+	return Compliance{Known: true, Percent: 100 * float64(passed) / float64(passed+failed)}
 }
 
 // Pager leads through a long list. The zero value shows nothing.

@@ -10,8 +10,9 @@ type OverviewPage struct {
 	Page
 	// The tiles, over all subscriptions and not only this page of the table.
 	SubscriptionCount int
-	Compliance        Compliance // average
+	PassedControls    int
 	FailedControls    int
+	Uncounted         int // subscriptions that are not in these two: AzTS gives no numbers of them
 	RunningScans      int
 
 	Subscriptions []Subscription // worst first

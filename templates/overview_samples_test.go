@@ -15,7 +15,7 @@ func sampleSums(failed, fixed, open, gone int) []NewsSum {
 
 // overviewSamples are the states of what changed, of exceptions and of the quota.
 func overviewSamples() map[string]templ.Component {
-	base := OverviewPage{Page: samplePage(HomeURL), SubscriptionCount: 12, Compliance: Compliance{true, 81.27}, FailedControls: 94, ScanKey: "k1",
+	base := OverviewPage{Page: samplePage(HomeURL), SubscriptionCount: 12, PassedControls: 407, FailedControls: 94, ScanKey: "k1",
 		Subscriptions: sampleSubscriptions(12), AsOf: sampleNow.Add(-40 * time.Second)}
 	told := base
 	told.Running, told.RunningScans = sampleScans()[:1], 1

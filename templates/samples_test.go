@@ -161,7 +161,7 @@ var sampleARMWarning = Problem{Tone: ToneWarning, Title: "Some subscriptions may
 // samples are the pages in their states, by name. Every exported page stands
 // here at least once.
 func samples() map[string]templ.Component {
-	overview := OverviewPage{Page: samplePage(HomeURL), SubscriptionCount: 12, Compliance: Compliance{true, 81.27}, FailedControls: 94,
+	overview := OverviewPage{Page: samplePage(HomeURL), SubscriptionCount: 12, PassedControls: 407, FailedControls: 94,
 		RunningScans: 1, Subscriptions: sampleSubscriptions(12), Running: sampleScans()[:1], AsOf: sampleNow.Add(-40 * time.Second)}
 	many := overview
 	many.SubscriptionCount, many.FailedControls = 5000, 21730

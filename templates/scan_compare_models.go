@@ -92,9 +92,19 @@ type ComparePage struct {
 type CompareSide struct {
 	ScanID        string
 	At            time.Time // when it was asked for
-	Rows, Failed  int
-	Compliance    Compliance
+	Rows          int
+	Passed        int
+	Failed        int
 	Subscriptions []string // names, or ids where there is no name
+}
+
+// counts is what compliance is made of, and what it leaves out.
+func (s *CompareSide) counts() string {
+	text := number(s.Failed) + " failed, " + number(s.Passed) + " passed"
+	if others := s.Rows - s.Failed - s.Passed; others > 0 {
+		text += ", " + plural(others, "other")
+	}
+	return text
 }
 
 // CompareChoice is the form that leads to another comparison.

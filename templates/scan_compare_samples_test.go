@@ -41,8 +41,8 @@ func compareSamples() map[string]templ.Component {
 	gone.CSVURL = ""
 	gone.Gone = []GoneRow{{Name: "stoldexports", Group: "rg-payments", Failed: 3, Rows: 12, URL: ScanURL(other) + "?resource=stoldexports"}}
 	page := ComparePage{Page: samplePage(ScanCompareURL(id, other)), Tabs: sampleScanTabs(""), ScanID: id, AllURL: ScanCompareURL(id, other),
-		Older:   CompareSide{ScanID: other, At: sampleNow.Add(-7 * 24 * time.Hour), Rows: 1480, Failed: 212, Compliance: Compliance{true, 78.4}, Subscriptions: sampleNames[:3]},
-		Newer:   CompareSide{ScanID: id, At: sampleNow.Add(-time.Hour), Rows: 1502, Failed: 190, Compliance: Compliance{true, 80.1}, Subscriptions: sampleNames[:4]},
+		Older:   CompareSide{ScanID: other, At: sampleNow.Add(-7 * 24 * time.Hour), Rows: 1480, Passed: 1160, Failed: 212, Subscriptions: sampleNames[:3]},
+		Newer:   CompareSide{ScanID: id, At: sampleNow.Add(-time.Hour), Rows: 1502, Passed: 1214, Failed: 190, Subscriptions: sampleNames[:4]},
 		Notes:   []string{"You asked for these scans the other way round. They are compared in order of time, so that “new” is what is new now."},
 		Choice:  CompareChoice{Action: CompareChoiceURL(id), Options: []CompareOption{{other, sampleNow.Add(-7 * 24 * time.Hour), 3, true}, {"01jd5y2mn6b9r4w7", sampleNow.Add(-8 * 24 * time.Hour), 1, false}}, More: true},
 		Changes: []ChangeList{list(ChangeNew, 12, sampleChanges(10, "Passed", "Failed")), list(ChangeFixed, 3, sampleChanges(3, "Failed", "Passed")), list(ChangeOpen, 1178, sampleChanges(10, "Failed", "Failed")), gone, list(ChangeUndecided, 1, sampleChanges(1, "Failed", "Exempted")), list(ChangeUnreported, 1, sampleChanges(1, "Failed", ""))},
@@ -117,9 +117,9 @@ func TestTrendScale(t *testing.T) {
 	} {
 		var points []TrendPoint
 		for _, p := range tt.passed {
-			point := TrendPoint{At: sampleNow, Passed: p, Rows: 1000}
-			if p < 0 {
-				point.Rows = 0
+			point := TrendPoint{At: sampleNow, Passed: p, Failed: 1000 - p, Rows: 1200}
+			if p < 0 { // nothing passed or failed
+				point.Passed, point.Failed = 0, 0
 			}
 			points = append(points, point)
 		}
@@ -135,7 +135,7 @@ func TestTrendChart(t *testing.T) {
 	if dots, lines := d.Find(".trend-dots circle").Length(), d.Find(".trend-line line").Length(); dots != 14 || lines != 13 {
 		t.Errorf("%d dots and %d lines", dots, lines)
 	}
-	if first := d.Find(".trend-dots circle").First(); first.AttrOr("cx", "") != "0.00%" || !strings.Contains(first.Text(), " %, ") || !strings.Contains(first.Text(), "results passed") {
+	if first := d.Find(".trend-dots circle").First(); first.AttrOr("cx", "") != "0.00%" || !strings.Contains(first.Text(), " %, ") || !strings.Contains(first.Text(), " failed") {
 		t.Errorf("the first dot is at %s and says %q", first.AttrOr("cx", ""), first.Text())
 	}
 	if x := d.Find(".trend-dots circle").Last().AttrOr("cx", ""); x != "100.00%" {
@@ -154,9 +154,9 @@ func TestChangeOfCompliance(t *testing.T) {
 		`<span class="s-passed">+2.5</span>`: {800, 825}, `<span class="s-failed">−2.5</span>`: {825, 800}, `<span class="muted">±0</span>`: {800, 800},
 		string(blank): {800, -1},
 	} {
-		row := TrendRow{TrendPoint: TrendPoint{Passed: passed[1], Rows: 1000}, Before: &TrendPoint{Passed: passed[0], Rows: 1000}}
+		row := TrendRow{TrendPoint: TrendPoint{Passed: passed[1], Failed: 1000 - passed[1], Rows: 1200}, Before: &TrendPoint{Passed: passed[0], Failed: 1000 - passed[0], Rows: 1100}}
 		if passed[1] < 0 {
-			row.Rows = 0
+			row.Passed, row.Failed = 0, 0
 		}
 		if got := row.change(); got != markup(want) {
 			t.Errorf("%v is %v, want %s", passed, got, want)

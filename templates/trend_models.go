@@ -50,21 +50,14 @@ type TrendPoint struct {
 	Passed, Failed, Rows int
 }
 
-func (p *TrendPoint) percent() (percent float64, known bool) {
-	if p.Rows <= 0 {
-		return 0, false
-	}
-	return clampPercent(100 * float64(p.Passed) / float64(p.Rows)), true
-}
+func (p *TrendPoint) compliance() Compliance { return ComplianceOf(p.Passed, p.Failed) }
 
-func (p *TrendPoint) compliance() Compliance {
-	percent, known := p.percent()
-	return Compliance{Known: known, Percent: percent}
-}
+// others is how many results neither passed nor failed.
+func (p *TrendPoint) others() int { return p.Rows - p.Passed - p.Failed }
 
 // title is what the chart says of a point.
 func (p *TrendPoint) title() string {
-	return p.At.UTC().Format(exactLayout) + ": " + percentText(p.compliance()) + ", " + number(p.Passed) + " of " + plural(p.Rows, "result") + " passed"
+	return p.At.UTC().Format(exactLayout) + ": " + percentText(p.compliance()) + ", " + number(p.Passed) + " passed and " + number(p.Failed) + " failed"
 }
 
 // TrendRow is a point in the table.
@@ -79,16 +72,16 @@ type TrendRow struct {
 
 // change is by how many points of a percent compliance moved, with its sign.
 func (r *TrendRow) change() templ.Component {
-	now, known := r.percent()
-	if r.Before == nil || !known {
+	now := r.compliance()
+	if r.Before == nil || !now.Known {
 		return blank
 	}
-	was, known := r.Before.percent()
-	if !known {
+	was := r.Before.compliance()
+	if !was.Known {
 		return blank
 	}
 	// Rounded as they are shown, or the numbers of two rows would not add up.
-	tenths := roundTenths(now) - roundTenths(was)
+	tenths := roundTenths(now.Percent) - roundTenths(was.Percent)
 	switch text := strconv.FormatFloat(float64(max(tenths, -tenths))/10, 'f', 1, 64); {
 	case tenths > 0:
 		return markup(`<span class="s-passed">+` + text + `</span>`)
@@ -105,8 +98,8 @@ func roundTenths(percent float64) int { return int(percent*10 + .5) }
 func trendScale(points []TrendPoint) (low, high, step int) {
 	low, high, step = 100, 0, 10
 	for i := range points {
-		if percent, known := points[i].percent(); known {
-			low, high = min(low, int(percent)/10*10), max(high, int(math.Ceil(percent/10))*10)
+		if c := points[i].compliance(); c.Known {
+			low, high = min(low, int(c.Percent)/10*10), max(high, int(math.Ceil(c.Percent/10))*10)
 		}
 	}
 	if low > high {
@@ -146,13 +139,13 @@ func trendLines(points []TrendPoint) templ.Component {
 	}
 	first, span := points[0].At, points[len(points)-1].At.Sub(points[0].At)
 	place := func(p *TrendPoint) (x, y string, ok bool) {
-		percent, ok := p.percent()
+		c := p.compliance()
 		at := 50.0 // of the only one
 		if span > 0 {
 			at = 100 * float64(p.At.Sub(first)) / float64(span)
 		}
 		format := func(f float64) string { return strconv.FormatFloat(f, 'f', 2, 64) + "%" }
-		return format(at), format(100 * (float64(high) - percent) / float64(high-low)), ok
+		return format(at), format(100 * (float64(high) - c.Percent) / float64(high-low)), c.Known
 	}
 	b = append(b, `<g class="trend-line">`...)
 	lastX, lastY := "", ""

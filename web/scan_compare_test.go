@@ -61,6 +61,17 @@ func TestWhatChanged(t *testing.T) {
 	if n := trend.sel(".trend-dots circle").Length(); n != 2 {
 		t.Errorf("the trend has %d points", n)
 	}
+	// One scan, one number: the first page, by AzTS, and the trend, by the results.
+	for _, id := range chosen["subscription"] {
+		numbers := func(p *page, row string) string {
+			cells := p.one(row)
+			return fmt.Sprint(clean(cells.Find("[data-label=Compliance]").Text()), " ", clean(cells.Find("[data-label=Failed]").Text()), " ", clean(cells.Find("[data-label=Passed]").Text()))
+		}
+		first := numbers(b.get("/"), "table.choose tbody tr:has(input[value='"+id+"'])")
+		if trend := numbers(b.get("/scans/trend?subscription="+id), "tbody tr:first-child"); trend != first || !strings.Contains(first, " % ") {
+			t.Errorf("the first page says %q of a subscription, the trend %q", first, trend)
+		}
+	}
 	// One row's button asks for that one, and twice is once.
 	row := b.get("/").sel("td form").First()
 	form := url.Values{"idempotency_key": {row.Find("input").AttrOr("value", "")}, "subscription": {row.Find("button").AttrOr("value", "")}}
