@@ -74,6 +74,9 @@ func (s *failedSignIns) kept(h handler) handler {
 			return err
 		}
 		begun := a.flow.Purpose != ""
+		if leaving(r) && statuses[apperr.From(err).Kind] < http.StatusInternalServerError {
+			return err // what was asked for was no sign-in
+		}
 		if begun && s.begun.allow(r.Context()) || !begun && s.foreign.allow(r.Context()) && s.strays.count("all") {
 			if keepErr := s.archive.Keep(r.Context(), s.failure(r, a, err)); keepErr != nil {
 				s.log.ErrorContext(r.Context(), "a failed sign-in is not kept", "err", keepErr)
@@ -83,13 +86,25 @@ func (s *failedSignIns) kept(h handler) handler {
 	}
 }
 
+// leaving reports whether a request is the one that leads to the company sign-in.
+func leaving(r *http.Request) bool { return r.URL.Path == templates.LoginPath }
+
 func (s *failedSignIns) failure(r *http.Request, a *attempt, err error) failures.Failure {
 	e := apperr.From(err)
 	back, _, _ := strings.Cut(localPath(a.flow.ReturnTo), "?")
 	f := failures.Failure{Reference: reqlog.ID(r.Context()), Code: e.Code, Begun: a.flow.Purpose != "", Message: e.Message, Next: e.Next, Mender: e.Mender, Retry: e.Retry,
 		Purpose: a.flow.Purpose, Path: back, Browser: session.DeviceName(r.UserAgent()), Network: failures.Network(reqlog.Client(r.Context())),
 		Tenant: a.user.TenantID, Account: a.user.Account, BegunAt: a.flow.StartedAt, Open: session.FlowCookies(r), Trace: s.traceOf(r, a, e)}
-	if !f.Begun {
+	switch {
+	case leaving(r):
+		q := r.URL.Query()
+		f.Purpose = purposeSignIn
+		f.Path, _, _ = strings.Cut(localPath(q.Get("return_to")), "?")
+		// Nobody has vouched for the name before the domain.
+		if _, domain, ok := strings.Cut(hint(q.Get("login_hint")), "@"); ok {
+			f.Account = "somebody of " + domain
+		}
+	case !f.Begun:
 		f.Path = ""
 	}
 	var said *entra.ProviderError
@@ -118,12 +133,16 @@ func (s *failedSignIns) traceOf(r *http.Request, a *attempt, e *apperr.Error) *t
 			header.Set(name, clipped(value))
 		}
 	}
+	name := "Answer of the company sign-in"
+	if leaving(r) {
+		name = "Way to the company sign-in"
+	}
 	// As it was parsed: the order of the fields is lost.
 	var body []byte
 	if text := r.PostForm.Encode(); len(text) <= maxTraced {
 		body = []byte(text)
 	}
-	recorder.Add(trace.Exchange{Step: trace.Step{From: "Browser", To: "Portal", Name: "Answer of the company sign-in"}, Method: r.Method, URL: r.URL.Path,
+	recorder.Add(trace.Exchange{Step: trace.Step{From: "Browser", To: "Portal", Name: name}, Method: r.Method, URL: r.URL.Path,
 		Header: header, Body: body, Status: statuses[e.Kind]})
 	recorder.Finish(e.Code)
 	t := recorder.Trace()
@@ -205,6 +224,8 @@ func (s *failedSignIns) show(w http.ResponseWriter, r *http.Request, live *sessi
 // whichCheck says in order which check an answer did not pass.
 func whichCheck(f *failures.Failure) string {
 	switch {
+	case f.Purpose != "" && !f.Begun:
+		return "None yet: the way to the company sign-in was closed."
 	case f.Provider != nil:
 		return "None of ours: the company sign-in itself refused."
 	case !f.Begun:

@@ -124,8 +124,8 @@ func New(p Parts) (http.Handler, error) {
 
 	// Everyone
 	anyone("GET /{$}", first.show)
-	anyone("GET /auth/login", auth.login)
 	failed := newFailedSignIns(f, p)
+	anyone("GET /auth/login", failed.kept(auth.login))
 	mux.Handle("POST "+callbackPath, limitBody(maxCallback, f.serve(failed.kept(auth.callback))))
 	anyone("POST /auth/logout", out.logout)
 	anyone("GET /auth/signed-out", out.signedOut)

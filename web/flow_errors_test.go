@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"azts.internal/portal/internal/trace"
 )
@@ -142,6 +143,38 @@ func TestTheHelpDeskFindsAFailedSignInByItsReference(t *testing.T) {
 	// Others learn who can look it up, and not whether it is there.
 	for _, r := range []string{reference, "7K3M9QX2RB41"} {
 		employee.get("/flows/errors?q="+r).has("#explained", "The help desk and administrators can look up")
+	}
+}
+
+// TestAClosedWayToTheCompanySignInIsAFailedSignIn, but a frame that opens it is not.
+func TestAClosedWayToTheCompanySignInIsAFailedSignIn(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t, setup{before: func(s *tenantServer) { s.Faults().Set("metadata.500", "", -1) }})
+	p := w.browser().send(visit{to: "/auth/login?return_to=/tokens%3Fpurpose%3Dx&login_hint=dana%40contoso.com"})
+	if p.status != http.StatusServiceUnavailable || p.evidence("Code") != "provider_down" {
+		t.Fatalf("%d %.300s", p.status, p.body)
+	}
+	if n := w.rows("sign_in_failures"); n != 1 {
+		t.Errorf("%d are kept", n)
+	}
+	w.browser().send(visit{to: "/auth/login", frame: true})
+	if n := w.rows("sign_in_failures"); n != 1 {
+		t.Errorf("%d are kept after a frame", n)
+	}
+	w.tenant.Faults().Clear()
+	hugo := w.browser()
+	for deadline := time.Now().Add(15 * time.Second); hugo.get("/readyz").status != http.StatusOK; {
+		if time.Now().After(deadline) {
+			t.Fatal("the portal does not recover")
+		}
+		time.Sleep(50 * time.Millisecond) // only asking tells
+	}
+	hugo.signIn("hugo@contoso.com")
+	shown := hugo.get("/flows/failures/"+p.evidence("Reference")).want(http.StatusOK, "Failed sign-in")
+	shown.has("main", "None yet: the way to the company sign-in was closed.")
+	shown.has("main", "somebody of contoso.com")
+	if strings.Contains(shown.body, "dana@") || strings.Contains(shown.text("main"), "purpose=x") {
+		t.Error("the page shows a name or a query that nobody vouched for")
 	}
 }
 
