@@ -58,6 +58,8 @@ func TestBrowser(t *testing.T) {
 		{"results of a scan", readFindings, allowing},
 		{"the help desk", callTheHelpDesk, allowing},
 		{"the help desk without scripts", callTheHelpDeskWithoutScripts, blocking},
+		{"runs of flows", runFlows, allowing},
+		{"runs of flows without scripts", runFlowsWithoutScripts, blocking},
 	}
 	for _, j := range journeys {
 		t.Run(j.name, func(t *testing.T) { j.journey(t, j.browser) })

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"azts.internal/portal/internal/apperr"
@@ -122,8 +123,15 @@ func outcomeOf(flow, failure string, place Place, err error) Outcome {
 	}
 	refusal := refusalOf(err)
 	out := Outcome{Refused: refusal.By, Code: refusal.Code, Text: refusal.Text}
-	out.Expected = broken && refusal.By == want.Refuses && refusal.Code == want.Code
+	out.Expected = broken && refusal.By == want.Refuses && (refusal.Code == want.Code || place == InTenant && unnumbered(want.Code, refusal.Code))
 	return out
+}
+
+// unnumbered reports whether a code is what a tenant that is not Entra can say in
+// place of an AADSTS number: the OAuth error alone.
+func unnumbered(want, got string) bool {
+	const number = "AADSTS"
+	return strings.HasPrefix(want, number) && !strings.HasPrefix(got, number)
 }
 
 // refusalOf tells who refused. What the portal's own checks say counts as the
