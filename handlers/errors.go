@@ -174,6 +174,8 @@ func (f *frame) message(r *http.Request, err error, e *apperr.Error, status int)
 	case e.Code == "scan_not_found":
 		page.Primary = &templates.Action{Label: "New scan", URL: templates.NewScanURL}
 		page.Secondary = &templates.Action{Label: "My scans", URL: templates.ScansURL}
+	case e.Code == errLongList.Code:
+		page.Primary = &templates.Action{Label: "Clear all filters", URL: templates.ScanFindingsURL(r.PathValue("id"), "")}
 	case e.Retry && r.Method == http.MethodGet:
 		page.Primary = &templates.Action{Label: "Try again", URL: again(r)}
 	default:

@@ -86,7 +86,10 @@ func (s *findings) export(w http.ResponseWriter, r *http.Request, live *session.
 	if err != nil {
 		return err
 	}
-	list := readList(r.URL.Query())
+	list, err := readList(r.URL.Query())
+	if err != nil {
+		return err
+	}
 	names := s.subscriptions.names(r.Context(), live)
 	to := newDownload(w, kind, fileName(set.Info(), list, names, one.EndedAt)+suffix)
 	return to.end(s.frame, r, write(to, set, list.Query))

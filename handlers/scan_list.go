@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/azts"
 	"azts.internal/portal/internal/results"
 	"azts.internal/portal/templates"
@@ -48,12 +49,18 @@ const typedSuffix = ".is"
 const (
 	maxWords  = 200 // characters of the free text
 	firstSize = 50
+	// longestList is how long the address of a list may be, in bytes: it stands in
+	// each row of the page.
+	longestList = 4 << 10
 )
+
+var errLongList = apperr.New(apperr.Invalid, "too_many_filters", "There are too many filters, or too long ones, for one address.").
+	WithNext(apperr.MenderPerson, "Take away some filters, or clear all of them.")
 
 var pageSizes = []int{firstSize, 100, 250}
 
 // readList reads a list from an address. What makes no sense is left out.
-func readList(v url.Values) resultList {
+func readList(v url.Values) (resultList, error) {
 	l := resultList{page: 1}
 	for i := range resultFilters {
 		f := &resultFilters[i]
@@ -84,7 +91,10 @@ func readList(v url.Values) resultList {
 		l.Limit = n
 	}
 	l.Offset = (l.page - 1) * l.Limit
-	return l
+	if n := len(l.encode()); n > longestList {
+		return l, errLongList.Becausef("%d bytes of filters", n)
+	}
+	return l, nil
 }
 
 func withValue(list []string, value string) []string {

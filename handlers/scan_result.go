@@ -44,7 +44,10 @@ func (s *findings) show(w http.ResponseWriter, r *http.Request, live *session.Se
 	if !found {
 		return errNoResult.Because(errors.New("no such row"))
 	}
-	list := readList(r.URL.Query())
+	list, err := readList(r.URL.Query())
+	if err != nil {
+		return err
+	}
 	place, err := set.Place(list.Query, number)
 	if err != nil {
 		return err

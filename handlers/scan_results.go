@@ -35,6 +35,8 @@ const (
 	foldedValues = 40
 	// shownReason is how much of a reason stands in the table, in characters.
 	shownReason = 240
+	// shownChips is how many filters are shown to be taken away one by one.
+	shownChips = 20
 	// namedIncomplete is how many subscriptions are named that are not read whole.
 	namedIncomplete = 3
 )
@@ -72,7 +74,10 @@ func (s *findings) view(ctx context.Context, r *http.Request, live *session.Sess
 		v.CompareURL = templates.ScanCompareURL(string(one.ID), before)
 	}
 	names := s.subscriptions.names(ctx, live)
-	list := readList(r.URL.Query())
+	list, err := readList(r.URL.Query())
+	if err != nil {
+		return nil, err
+	}
 	if v.Live {
 		v.Note = "More results are coming in. The numbers and the table follow."
 	}
@@ -159,8 +164,8 @@ func (s *findings) summarize(v *templates.ScanFindings, set *results.Set, list r
 	}
 	address := func(f *resultFilter, values ...string) string { return list.only(f, values...).in(v.ScanID) }
 	v.AllURL, v.PassedURL, v.FailedURL = list.clear().in(v.ScanID), address(byStatus, "Passed"), address(byStatus, "Failed")
-	if len(rest) > 0 && len(rest) <= results.MaxValues {
-		v.RestURL = address(byStatus, rest...)
+	if others := list.only(byStatus, rest...); len(rest) > 0 && len(rest) <= results.MaxValues && len(others.encode()) <= longestList {
+		v.RestURL = others.in(v.ScanID)
 	}
 	for _, c := range []struct {
 		title  string
@@ -220,6 +225,10 @@ func (s *findings) list(set *results.Set, list resultList, scanID string, names 
 		}
 		v.Filters = append(v.Filters, f.box(list, *f.facet(&found.Facets), names))
 		for _, value := range *f.values(&list.Query) {
+			if len(v.Chips) == shownChips {
+				v.MoreChips++
+				continue
+			}
 			v.Chips = append(v.Chips, templates.Chip{Label: f.label + ": " + f.text(value, names), RemoveURL: list.without(f, value).in(scanID)})
 		}
 	}

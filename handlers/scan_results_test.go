@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -125,6 +126,46 @@ func TestResultsAreFilteredSortedAndPaged(t *testing.T) {
 		t.Error("the filter does not show what is chosen")
 	}
 }
+
+// TestAttackLongAddress: the filters of an address stand in each row of the page,
+// and would make one of many megabytes.
+func TestAttackLongAddress(t *testing.T) {
+	r := newReader(t)
+	id := r.read(r.keep(ann, rows(300)...), scan.ReadEnded)
+	long, many := url.Values{}, url.Values{"size": {"250"}, "group": {"rg", "group b"}}
+	for i := range 95 {
+		long.Add("group", fmt.Sprintf("%0600d", i))
+		many.Add("group", strconv.Itoa(i))
+	}
+	for name, err := range map[string]error{
+		"list":   third(r.visit(r.pages.follow, ann, templates.ScanURL(id)+"?"+long.Encode(), "id")),
+		"result": third(r.visit(r.found.show, ann, templates.ScanResultURL(id, 1, long.Encode()), "id", "number")),
+		"file":   third(r.visit(r.found.exportCSV, ann, templates.ScanExportURL(id, "csv", long.Encode()), "id")),
+	} {
+		if !apperr.HasCode(err, "too_many_filters") {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		req := httptest.NewRequest(http.MethodGet, "/", nil)
+		req.SetPathValue("id", id)
+		w := httptest.NewRecorder()
+		r.fail(w, req, err)
+		doc, err := goquery.NewDocumentFromReader(w.Body)
+		r.ok(err)
+		if got := doc.Find("main a:contains('Clear all filters')").AttrOr("href", ""); w.Code != http.StatusBadRequest || got != templates.ScanFindingsURL(id, "") {
+			t.Errorf("%s: %d, filters are cleared by %q", name, w.Code, got)
+		}
+	}
+	doc, w, err := r.visit(r.pages.follow, ann, templates.ScanURL(id)+"?"+many.Encode(), "id")
+	r.ok(err)
+	if n := w.Body.Len(); n > 1<<20 {
+		t.Errorf("the page has %d bytes", n)
+	}
+	holds(t, doc, ".chips-set", "Clear all", "and 77 more")
+}
+
+// third returns the error of a visit.
+func third(_ *goquery.Document, _ *httptest.ResponseRecorder, err error) error { return err }
 
 func TestAPageThatIsNotThereIsTheLast(t *testing.T) {
 	r := newReader(t)

@@ -60,8 +60,10 @@ type ResultList struct {
 	Text    string
 	Filters []Filter
 	Chips   []Chip
-	Columns []SortColumn
-	Rows    []Finding
+	// MoreChips is how many filters are set beyond those of Chips.
+	MoreChips int
+	Columns   []SortColumn
+	Rows      []Finding
 	// Total of All rows are in the list.
 	Total, All int
 	Pager      Pager

@@ -206,6 +206,7 @@ var ownCodes = []own{
 	{code: "token_gone", message: "There is no token any more: it expired or was forgotten.", next: "Request a new one.", mender: apperr.MenderPerson, retry: false, area: "handlers"},
 	{code: "token_not_azts", message: "This token is for another API. It is not sent to AzTS.", next: "Ask AzTS about one of its own tokens.", mender: apperr.MenderPerson, retry: false, area: "handlers"},
 	{code: "token_refused", message: "The service does not accept the token of this portal.", next: "Ask an administrator to check the permissions of this portal.", mender: apperr.MenderAdmin, retry: false, area: "internal/azhttp"},
+	{code: "too_many_filters", message: "There are too many filters, or too long ones, for one address.", next: "Take away some filters, or clear all of them.", mender: apperr.MenderPerson, retry: false, area: "handlers"},
 	{code: "two_resources", message: "These scopes belong to two APIs. A token is for one API only.", next: "Ask for one token of each.", mender: apperr.MenderPerson, retry: false, area: "internal/entra"},
 	{code: "unavailable", message: "The service is not available at the moment.", next: "", mender: apperr.MenderPerson, retry: true, area: "internal/azhttp"},
 	{code: "unreachable", message: "The service cannot be reached.", next: "", mender: apperr.MenderPerson, retry: true, area: "internal/azhttp"},
