@@ -39,7 +39,8 @@ const (
 const (
 	MaxSchedules = 20 // of one person, ended ones not counted
 	// MaxScheduledPerDay is how many runs of one person's schedules may fall on one
-	// day for the same subscription: half of AzTS's quota stays for scans by hand.
+	// day of UTC for the same subscription: half of AzTS's quota stays for scans by
+	// hand.
 	MaxScheduledPerDay = azts.ScansPerDay / 2
 	// UnconfirmedFor is how long a schedule waits to be confirmed.
 	UnconfirmedFor = 24 * time.Hour
@@ -135,8 +136,19 @@ func hourOf(date time.Time, hour int, loc *time.Location) (time.Time, bool) {
 	return change.UTC(), change.In(loc).Day() == date.Day() || change.Add(-1).In(loc).Day() == date.Day()
 }
 
-// runsOn reports whether the plan has a run on the weekday.
-func (p Plan) runsOn(day time.Weekday) bool { return p.Every == Daily || p.Weekday == day }
+// quotaDays is for how many days ahead the runs are counted.
+const quotaDays = 14
+
+// runsADay counts the runs on each of the next days as AzTS counts them: in UTC,
+// whatever day it is where the plan's clock is.
+func (p Plan) runsADay(now time.Time) (runs [quotaDays]int) {
+	const day = 24 * time.Hour
+	today := now.UTC().Truncate(day)
+	for at, err := p.Next(today.Add(-1)); err == nil && at.Sub(today) < quotaDays*day; at, err = p.Next(at) {
+		runs[at.Sub(today)/day]++
+	}
+	return runs
+}
 
 // Notice is what a schedule has to tell its owner; Code is empty when there is nothing.
 type Notice struct {
@@ -166,9 +178,11 @@ type Schedule struct {
 
 // ScheduleRecords keeps schedules.
 type ScheduleRecords interface {
-	// CreateSchedule stores a new schedule. If there is one of that ID, nothing is
-	// stored and created is false.
-	CreateSchedule(ctx context.Context, s Schedule) (created bool, err error)
+	// CreateSchedule stores a new schedule, if fits has no error for the others of
+	// the owner, of which it gets those that have not ended, no more than one above
+	// [MaxSchedules]; nothing comes between.
+	// If there is one of that ID, nothing is stored or asked and created is false.
+	CreateSchedule(ctx context.Context, s Schedule, fits func(others []Schedule) error) (created bool, err error)
 	// SaveSchedule stores what may change (not ID, Owner, Plan, Subscriptions,
 	// AgreedAt, CreatedAt) and counts the version up, if the stored version is
 	// still s.Version; else [ErrConflict].

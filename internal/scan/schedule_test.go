@@ -333,6 +333,11 @@ func TestSchedulesStayWithinTheQuota(t *testing.T) {
 	if _, err := w.schedule(ann, everyMorning, sub2, sub1); !apperr.HasCode(err, "schedule_quota") {
 		t.Errorf("one more on Sundays: %v", err)
 	}
+	// Monday in Kiritimati, fourteen hours ahead, is Sunday for AzTS.
+	ahead := scan.Plan{Every: scan.Weekly, Weekday: time.Monday, Hour: 5, Zone: "Pacific/Kiritimati"}
+	if _, err := w.schedule(ann, ahead, sub1); !apperr.HasCode(err, "schedule_quota") {
+		t.Errorf("one more on Sundays of UTC: %v", err)
+	}
 	monday := sunday
 	monday.Weekday = time.Monday
 	if _, err := w.schedule(ann, monday, sub1); err != nil {
@@ -403,7 +408,7 @@ func TestBrokenScheduleStopsNobodyElse(t *testing.T) {
 	broken := s
 	broken.ID, broken.Owner, broken.Version = scan.ID(strings.Repeat("2", 26)), bob, 1
 	broken.Plan.Zone, broken.NextAt = "Mars/Olympus", s.NextAt.Add(-time.Hour)
-	if _, err := w.records.CreateSchedule(t.Context(), broken); err != nil {
+	if _, err := w.records.CreateSchedule(t.Context(), broken, func([]scan.Schedule) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	v.bring(bob)

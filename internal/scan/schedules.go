@@ -139,7 +139,7 @@ var (
 	errManySchedules = apperr.New(apperr.Conflict, "schedule_many", fmt.Sprintf("You have %d repeated scans, which is the most.", MaxSchedules)).
 				WithNext(apperr.MenderPerson, "End one that you do not need any more.")
 	errFullDay = apperr.New(apperr.Conflict, "schedule_quota", fmt.Sprintf("One of these subscriptions would be scanned more than %d times on one day.", MaxScheduledPerDay)).
-			WithNext(apperr.MenderPerson, fmt.Sprintf("AzTS allows %d a day. Choose another day, or end another repeated scan of it.", azts.ScansPerDay))
+			WithNext(apperr.MenderPerson, fmt.Sprintf("AzTS allows %d a day, which for it begins at midnight UTC. Choose another day, or end another repeated scan of it.", azts.ScansPerDay))
 	errNoSchedule = apperr.New(apperr.NotFound, "schedule_not_found", "There is no such repeated scan.").
 			WithNext(apperr.MenderPerson, "Look in the list of your repeated scans.")
 	errScheduleChanged = apperr.New(apperr.Conflict, "schedule_changed", "This repeated scan has changed meanwhile.").
@@ -172,21 +172,14 @@ func (s *Service) AddSchedule(ctx context.Context, owner access.PersonID, wish W
 	if err != nil {
 		return Schedule{}, err
 	}
-	others, err := s.schedules.SchedulesOf(ctx, owner, listedSchedules)
+	one := Schedule{ID: id, Owner: owner, Plan: wish.Plan, Subscriptions: list, State: ScheduleUnconfirmed, AgreedAt: now, CreatedAt: now,
+		ChangedAt: now, Version: 1}
+	created, err := s.schedules.CreateSchedule(ctx, one, one.fits)
 	if err != nil {
 		return Schedule{}, err
 	}
-	if i := slices.IndexFunc(others, func(o Schedule) bool { return o.ID == id }); i >= 0 {
-		return others[i], nil
-	}
-	if err := fits(others, wish.Plan, list); err != nil {
-		return Schedule{}, err
-	}
-	one := Schedule{ID: id, Owner: owner, Plan: wish.Plan, Subscriptions: list, State: ScheduleUnconfirmed, AgreedAt: now, CreatedAt: now,
-		ChangedAt: now, Version: 1}
-	created, err := s.schedules.CreateSchedule(ctx, one)
-	if err != nil || created {
-		return one, err
+	if created {
+		return one, nil
 	}
 	return s.Schedule(ctx, owner, id) // the same form, a moment ago
 }
@@ -208,27 +201,28 @@ func (s *Service) scheduleID(owner access.PersonID, key string, plan Plan, subsc
 var errScheduleKey = apperr.New(apperr.Invalid, "schedule_key", "The form of this repeated scan is damaged.").
 	WithNext(apperr.MenderPerson, "Open the page again and fill it in once more.")
 
-// fits reports whether one more schedule stays within the limits.
-func fits(others []Schedule, plan Plan, subscriptions []string) error {
-	others = slices.DeleteFunc(slices.Clone(others), func(o Schedule) bool { return o.State == ScheduleEnded })
+// fits reports whether the new schedule stays within the limits, with the others
+// of its owner that have not ended.
+func (s *Schedule) fits(others []Schedule) error {
 	if len(others) >= MaxSchedules {
 		return errManySchedules
 	}
-	for day := time.Sunday; day <= time.Saturday; day++ {
-		if !plan.runsOn(day) {
-			continue
-		}
-		runs := map[string]int{}
-		for _, o := range others {
-			if o.Plan.runsOn(day) {
-				for _, id := range o.Subscriptions {
-					runs[id]++
-				}
+	own, runs := s.Plan.runsADay(s.CreatedAt), make(map[string]*[quotaDays]int, len(s.Subscriptions))
+	for _, id := range s.Subscriptions {
+		all := own
+		runs[id] = &all
+	}
+	for _, o := range others {
+		theirs := o.Plan.runsADay(s.CreatedAt)
+		for _, id := range o.Subscriptions {
+			all := runs[id]
+			if all == nil {
+				continue
 			}
-		}
-		for _, id := range subscriptions {
-			if runs[id] >= MaxScheduledPerDay {
-				return errFullDay
+			for day, n := range theirs {
+				if all[day] += n; own[day] > 0 && all[day] > MaxScheduledPerDay {
+					return errFullDay
+				}
 			}
 		}
 	}

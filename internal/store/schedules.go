@@ -14,6 +14,8 @@ import (
 const scheduleColumns = "id, authority, subject, cadence, weekday, hour, zone, subscriptions, state, agreed_at, created_at, changed_at, " +
 	"next_at, last_at, last_scan, notice_code, notice_message, notice_next, notice_at, version"
 
+const scheduleByID = "SELECT " + scheduleColumns + " FROM schedules WHERE id = $1"
+
 func scanSchedule(r row) (scan.Schedule, error) {
 	var s scan.Schedule
 	var subscriptions string
@@ -33,16 +35,42 @@ func scanSchedule(r row) (scan.Schedule, error) {
 }
 
 // CreateSchedule implements scan.ScheduleRecords.
-func (db *DB) CreateSchedule(ctx context.Context, s scan.Schedule) (bool, error) {
-	n, err := db.exec(ctx, "INSERT INTO schedules ("+scheduleColumns+`) VALUES
+func (db *DB) CreateSchedule(ctx context.Context, s scan.Schedule, fits func([]scan.Schedule) error) (created bool, err error) {
+	// Replicas would count past each other. A SQLite file has one writer.
+	unlock, err := db.lock(ctx, "schedules/"+s.Owner.Authority+"/"+s.Owner.Subject)
+	if err != nil {
+		return false, fmt.Errorf("store: creating a schedule: %w", err)
+	}
+	defer unlock()
+	err = db.inTx(ctx, func(t tx) error {
+		_, err := scanSchedule(t.queryRow(ctx, scheduleByID, s.ID))
+		if err == nil || !errors.Is(err, scan.ErrNotFound) {
+			return err
+		}
+		r, err := t.query(ctx, "SELECT "+scheduleColumns+" FROM schedules WHERE authority = $1 AND subject = $2 AND state <> $3 "+limitTo(scan.MaxSchedules+1),
+			s.Owner.Authority, s.Owner.Subject, scan.ScheduleEnded)
+		others, err := collect(r, err, scanSchedule)
+		if err == nil {
+			err = fits(others)
+		}
+		if err == nil {
+			created, err = createSchedule(ctx, t, s)
+		}
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("store: creating a schedule: %w", err)
+	}
+	return created, nil
+}
+
+func createSchedule(ctx context.Context, c conn, s scan.Schedule) (bool, error) {
+	n, err := c.exec(ctx, "INSERT INTO schedules ("+scheduleColumns+`) VALUES
 		($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) ON CONFLICT (id) DO NOTHING`,
 		s.ID, s.Owner.Authority, s.Owner.Subject, s.Plan.Every, int(s.Plan.Weekday), s.Plan.Hour, s.Plan.Zone, strings.Join(s.Subscriptions, "\n"), s.State,
 		micros(s.AgreedAt), micros(s.CreatedAt), micros(s.ChangedAt), micros(s.NextAt), micros(s.LastAt), s.LastScan,
 		s.Notice.Code, s.Notice.Message, s.Notice.Next, micros(s.Notice.At), s.Version)
-	if err != nil {
-		return false, fmt.Errorf("store: creating a schedule: %w", err)
-	}
-	return n > 0, nil
+	return n > 0, err
 }
 
 // SaveSchedule implements scan.ScheduleRecords.
@@ -87,7 +115,7 @@ func (db *DB) RunSchedule(ctx context.Context, s scan.Schedule, run scan.Scan, j
 
 // LoadSchedule implements scan.ScheduleRecords.
 func (db *DB) LoadSchedule(ctx context.Context, id scan.ID) (scan.Schedule, error) {
-	return scanSchedule(db.queryRow(ctx, "SELECT "+scheduleColumns+" FROM schedules WHERE id = $1", id))
+	return scanSchedule(db.queryRow(ctx, scheduleByID, id))
 }
 
 // DeleteSchedule implements scan.ScheduleRecords.

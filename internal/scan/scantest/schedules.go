@@ -25,7 +25,7 @@ func cloneSchedule(s scan.Schedule) scan.Schedule {
 }
 
 // CreateSchedule implements scan.ScheduleRecords.
-func (m *Memory) CreateSchedule(_ context.Context, s scan.Schedule) (bool, error) {
+func (m *Memory) CreateSchedule(_ context.Context, s scan.Schedule, fits func([]scan.Schedule) error) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.failed(); err != nil {
@@ -36,6 +36,15 @@ func (m *Memory) CreateSchedule(_ context.Context, s scan.Schedule) (bool, error
 	}
 	if _, there := m.schedules[s.ID]; there {
 		return false, nil
+	}
+	var others []scan.Schedule
+	for _, o := range m.schedules {
+		if o.Owner == s.Owner && o.State != scan.ScheduleEnded {
+			others = append(others, cloneSchedule(o))
+		}
+	}
+	if err := fits(others); err != nil {
+		return false, err
 	}
 	m.schedules[s.ID] = cloneSchedule(s)
 	return true, nil
@@ -177,15 +186,17 @@ func Schedules(t *testing.T, records scan.ScheduleRecords, scans scan.Records) {
 		}
 		return s
 	}
+	anyway := func([]scan.Schedule) error { return nil }
 	one := sample(1, ann)
 	for _, s := range []scan.Schedule{one, sample(2, ann), sample(3, bob)} {
-		if created, err := records.CreateSchedule(ctx, s); err != nil || !created {
+		if created, err := records.CreateSchedule(ctx, s, anyway); err != nil || !created {
 			t.Fatalf("created %v, %v", created, err)
 		}
 	}
 	taken := sample(4, bob)
 	taken.ID = one.ID
-	if created, err := records.CreateSchedule(ctx, taken); err != nil || created {
+	full := errors.New("too many")
+	if created, err := records.CreateSchedule(ctx, taken, func([]scan.Schedule) error { return full }); err != nil || created {
 		t.Errorf("under an ID that is taken: %v, %v", created, err)
 	}
 	if got := load(t, one.ID); !reflect.DeepEqual(got, one) {
@@ -213,6 +224,39 @@ func Schedules(t *testing.T, records scan.ScheduleRecords, scans scan.Records) {
 		t.Errorf("due are %v", got)
 	}
 
+	t.Run("what fits is asked of the others, one at a time", func(t *testing.T) {
+		const room = 3
+		cid := access.PersonID{Authority: "t", Subject: "cid"}
+		fits := func(others []scan.Schedule) error {
+			if len(others) >= room || slices.ContainsFunc(others, func(o scan.Schedule) bool { return o.Owner != cid || o.State == scan.ScheduleEnded }) {
+				return full
+			}
+			return nil
+		}
+		ended := sample(20, cid)
+		ended.State = scan.ScheduleEnded
+		if _, err := records.CreateSchedule(ctx, ended, fits); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for n := range 12 {
+			wg.Go(func() {
+				if created, err := records.CreateSchedule(ctx, sample(21+n, cid), fits); created == (err != nil) || err != nil && !errors.Is(err, full) {
+					t.Errorf("created %v, %v", created, err)
+				}
+			})
+		}
+		wg.Wait()
+		list, err := records.SchedulesOf(ctx, cid, 100)
+		if err != nil || len(list) != room+1 {
+			t.Errorf("%d were created, %v; want %d", len(list)-1, err, room)
+		}
+		for _, s := range list {
+			if err := records.DeleteSchedule(ctx, s); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 	t.Run("of many runs at once one wins", func(t *testing.T) {
 		var wg sync.WaitGroup
 		var mu sync.Mutex
@@ -279,7 +323,7 @@ func Schedules(t *testing.T, records scan.ScheduleRecords, scans scan.Records) {
 		}
 		waits := sample(5, ann)
 		waits.State, waits.NextAt = scan.ScheduleUnconfirmed, time.Time{}
-		if _, err := records.CreateSchedule(ctx, waits); err != nil {
+		if _, err := records.CreateSchedule(ctx, waits, anyway); err != nil {
 			t.Fatal(err)
 		}
 		count := func(state scan.ScheduleState, want int) {
