@@ -121,6 +121,11 @@ func quoted(cell string) bool {
 // some languages read the wide signs like the narrow.
 const formulaSigns = "=+-@＝＋－＠"
 
+const (
+	cuts   = ";\t\r\n"          // after them a cell may begin
+	begins = cuts + " \u00a0\"" // they may stand before a formula
+)
+
 // FormulaSafe puts an apostrophe before whatever a spreadsheet would take for a
 // formula: whoever names a resource could otherwise run one on the reader's
 // machine.
@@ -143,17 +148,16 @@ func FormulaSafe(cell string) string {
 	if first, _ := utf8.DecodeRuneInString(cell); strings.ContainsRune("\t\r\n", first) {
 		guard(0)
 	}
-	begins := true // a cell may begin here
-	for i, c := range cell {
-		switch {
-		case strings.ContainsRune(";\t\r\n", c):
-			begins = true
-		case begins && strings.ContainsRune(formulaSigns, c):
-			guard(i)
-			begins = false
-		case !strings.ContainsRune(" \u00a0\"", c):
-			begins = false
+	for begin := 0; ; { // a cell may begin here
+		sign := begin + len(cell[begin:]) - len(strings.TrimLeft(cell[begin:], begins))
+		if c, _ := utf8.DecodeRuneInString(cell[sign:]); sign < len(cell) && strings.ContainsRune(formulaSigns, c) {
+			guard(sign)
 		}
+		next := strings.IndexAny(cell[sign:], cuts)
+		if next < 0 {
+			break
+		}
+		begin = sign + next + 1
 	}
 	if out.Len() == 0 {
 		return cell
@@ -172,7 +176,7 @@ func plain(cell string) bool {
 	if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '/') {
 		return false
 	}
-	return !strings.ContainsAny(cell, ";\t\r\n")
+	return !strings.ContainsAny(cell, cuts)
 }
 
 // line is a row as WriteJSONLines has it, named as AzTS does.

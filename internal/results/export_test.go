@@ -185,6 +185,33 @@ func FuzzCSV(f *testing.F) {
 	})
 }
 
+// TestFormulasAreFoundLikeByTheReference holds the search for formulas to the same
+// rule, said letter by letter.
+func TestFormulasAreFoundLikeByTheReference(t *testing.T) {
+	reference := func(cell string) string {
+		var out strings.Builder
+		begins := true
+		for i, c := range cell {
+			if i == 0 && strings.ContainsRune("\t\r\n", c) || begins && strings.ContainsRune("=+-@＝＋－＠", c) {
+				out.WriteByte('\'')
+			}
+			begins = strings.ContainsRune(";\t\r\n", c) || begins && strings.ContainsRune(" \u00a0\"", c)
+			out.WriteRune(c)
+		}
+		return out.String()
+	}
+	random, letters := rand.New(rand.NewPCG(3, 4)), []rune("ab=+-@＝＠;;\t\r\n \u00a0\"é,'")
+	for range 200_000 {
+		cell := make([]rune, random.IntN(12))
+		for i := range cell {
+			cell[i] = letters[random.IntN(len(letters))]
+		}
+		if got, want := results.FormulaSafe(string(cell)), reference(string(cell)); got != want {
+			t.Fatalf("%q became %q, want %q", string(cell), got, want)
+		}
+	}
+}
+
 func TestJSONLinesHaveARowEach(t *testing.T) {
 	rows := unique(append(randomRows(rand.New(rand.NewPCG(5, 5)), 100), generate(50, 1, subA)...))
 	rows[0].StatusReason = "<b>two\nlines</b> & \u2028"

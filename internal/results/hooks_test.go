@@ -43,6 +43,9 @@ func (a *Archive) Forget() {
 // Bytes is what the cache takes a set for.
 func (s *Set) Bytes() int64 { return s.bytes() }
 
+// FoldInPlace folds a text as the search does.
+func FoldInPlace(s string) string { return string(foldInPlace([]byte(s))) }
+
 // Decode adds a segment in clear to an empty set and asks it all there is to ask.
 func Decode(segment []byte) error {
 	s := newSet(Info{})

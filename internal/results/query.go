@@ -121,7 +121,7 @@ func (s *Set) Query(q Query) (Page, error) {
 }
 
 // Rows returns all rows of a query in its order, without regard to its offset and
-// limit, for exports. It holds no more than some thousand rows at a time.
+// limit, for exports. It holds no more than maxBatchBytes of texts at a time.
 func (s *Set) Rows(q Query) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		selected, err := s.match(&q, false)
@@ -132,15 +132,15 @@ func (s *Set) Rows(q Query) iter.Seq2[Row, error] {
 		numbers := s.sortRows(selected.numbers, q.Sort, q.Descending)
 		// In another order than AzTS's, neighbours are far apart, and a batch unpacks
 		// most of the texts: few large batches, after a small one that comes at once.
-		for size := 256; len(numbers) > 0; size = min(4*size, maxBatch) {
+		for size := firstBatch; len(numbers) > 0; size = maxBatch {
 			batch := s.batch(numbers, size)
-			rows, err := s.read(batch)
+			texts, err := s.textsOf(batch)
 			if err != nil {
 				yield(Row{}, err)
 				return
 			}
-			for i := range rows {
-				if !yield(rows[i], nil) {
+			for _, n := range batch {
+				if !yield(s.row(n, &texts), nil) {
 					return
 				}
 			}
@@ -151,16 +151,23 @@ func (s *Set) Rows(q Query) iter.Seq2[Row, error] {
 
 // Limits of what Rows holds at a time.
 const (
-	maxBatch      = 8 << 10 // rows
-	maxBatchBytes = 8 << 20 // of texts, about
+	firstBatch    = 256 // rows
+	maxBatch      = 64 << 10
+	maxBatchBytes = 12 << 20 // of texts, about
 )
 
 // batch returns the first numbers, at most size and with at most about
 // maxBatchBytes of texts, and at least one.
 func (s *Set) batch(numbers []uint32, size int) []uint32 {
-	held := 0
+	c, e := &s.tables[controls], &s.tables[exceptions]
+	held, last := 0, uint32(0)
 	for i, n := range numbers[:min(size, len(numbers))] {
-		held += s.textSize(s.rows[rowReason][n]) + s.textSize(s.tables[exceptions][exceptionJustification][s.rows[exceptions][n]])
+		control := s.rows[controls][n]
+		held += s.textSize(s.rows[rowReason][n]) + s.textSize(e[exceptionJustification][s.rows[exceptions][n]])
+		// Of each row, where it names the row's resource.
+		if text := c[controlRemediation][control]; text != last {
+			held, last = held+s.textSize(text), text
+		}
 		if held > maxBatchBytes && i > 0 {
 			return numbers[:i]
 		}

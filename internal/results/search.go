@@ -2,10 +2,12 @@ package results
 
 import (
 	"bytes"
+	"encoding/binary"
 	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -95,18 +97,7 @@ func (s *Set) searchTexts(words [][]byte) ([]uint8, error) {
 // searchBlock marks which of the texts in data, each ended by NUL, have which
 // words. It changes data.
 func searchBlock(out []uint8, data []byte, words [][]byte) {
-	if !lowerASCII(data) {
-		// Letters of other scripts may change their length: one text at a time.
-		for i := range out {
-			end := bytes.IndexByte(data, 0)
-			if end < 0 {
-				return
-			}
-			out[i] = found(bytes.ToLower(data[:end]), words)
-			data = data[end+1:]
-		}
-		return
-	}
+	data = foldInPlace(data)
 	for w, word := range words {
 		rest, i := data, 0
 		for i < len(out) {
@@ -131,16 +122,42 @@ func searchBlock(out []uint8, data []byte, words [][]byte) {
 
 var nul = []byte{0}
 
-// lowerASCII writes data in lower case and reports whether it was ASCII; if not
-// it may have written the first part of it.
-func lowerASCII(data []byte) bool {
-	for i, c := range data {
-		if c >= utf8.RuneSelf {
-			return false
+// foldInPlace returns valid UTF-8 as fold has it. It writes over data.
+func foldInPlace(data []byte) []byte {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	to := 0 // never beyond from: few letters change their length
+	for from := 0; from < len(data); {
+		// Eight ASCII letters at once.
+		for ; from+8 <= len(data); from, to = from+8, to+8 {
+			v := binary.LittleEndian.Uint64(data[from:])
+			if v&high != 0 {
+				break
+			}
+			upper := (v + (0x80-'A')*ones) &^ (v + (0x80-'Z'-1)*ones) & high
+			binary.LittleEndian.PutUint64(data[to:], v|upper>>2)
 		}
-		if 'A' <= c && c <= 'Z' {
-			data[i] = c + 'a' - 'A'
+		if from == len(data) {
+			break
 		}
+		c, size := utf8.DecodeRune(data[from:])
+		low := c
+		if mayBeUpper(c) {
+			low = unicode.ToLower(c)
+		}
+		if low == c {
+			copy(data[to:], data[from:from+size])
+			from, to = from+size, to+size
+			continue
+		}
+		if to+utf8.RuneLen(low) > from+size {
+			return append(bytes.Clone(data[:to]), bytes.ToLower(data[from:])...)
+		}
+		to += utf8.EncodeRune(data[to:], low)
+		from += size
 	}
-	return true
+	return data[:to]
 }
+
+// mayBeUpper tells quickly of most characters that they have no lower case:
+// general punctuation, and the scripts of East Asia.
+func mayBeUpper(c rune) bool { return !(0x2000 <= c && c < 0x2100 || 0x2E80 <= c && c < 0xA640) }

@@ -3,6 +3,8 @@ package results
 import (
 	"bytes"
 	"cmp"
+	"errors"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -114,14 +116,7 @@ func (s *Set) statusOf(row uint32) string {
 
 // read returns rows by number, in that order.
 func (s *Set) read(numbers []uint32) ([]Row, error) {
-	wanted := make([]uint32, 0, 4*len(numbers))
-	c, e := &s.tables[controls], &s.tables[exceptions]
-	for _, n := range numbers {
-		control := s.rows[controls][n]
-		wanted = append(wanted, s.rows[rowReason][n], c[controlDescription][control], c[controlRemediation][control],
-			e[exceptionJustification][s.rows[exceptions][n]])
-	}
-	texts, err := s.fetch(wanted)
+	texts, err := s.textsOf(numbers)
 	if err != nil {
 		return nil, err
 	}
@@ -130,6 +125,18 @@ func (s *Set) read(numbers []uint32) ([]Row, error) {
 		out[i] = s.row(n, &texts)
 	}
 	return out, nil
+}
+
+// textsOf returns the texts of rows.
+func (s *Set) textsOf(numbers []uint32) (textSet, error) {
+	wanted := make([]uint32, 0, 4*len(numbers))
+	c, e := &s.tables[controls], &s.tables[exceptions]
+	for _, n := range numbers {
+		control := s.rows[controls][n]
+		wanted = append(wanted, s.rows[rowReason][n], c[controlDescription][control], c[controlRemediation][control],
+			e[exceptionJustification][s.rows[exceptions][n]])
+	}
+	return s.fetch(wanted)
 }
 
 func (s *Set) row(n uint32, texts *textSet) Row {
@@ -179,40 +186,76 @@ func (s *Set) fetch(wanted []uint32) (textSet, error) {
 	slices.Sort(wanted)
 	t := textSet{codes: slices.Compact(wanted)}
 	t.texts = make([]string, len(t.codes))
+	parts := 1
+	if len(t.codes) >= worthWorkers {
+		parts = min(runtime.GOMAXPROCS(0), 4)
+	}
+	errs := make([]error, parts)
+	var workers sync.WaitGroup
+	for i := range parts {
+		from, to := len(t.codes)*i/parts, len(t.codes)*(i+1)/parts
+		if i == parts-1 {
+			errs[i] = s.fetchPart(t.codes[from:to], t.texts[from:to])
+		} else {
+			workers.Go(func() { errs[i] = s.fetchPart(t.codes[from:to], t.texts[from:to]) })
+		}
+	}
+	workers.Wait()
+	return t, errors.Join(errs...)
+}
+
+// worthWorkers is from how many texts on they are unpacked by several at once.
+const worthWorkers = 4096
+
+func (s *Set) fetchPart(codes []uint32, texts []string) error {
 	u := unpackers.Get().(*unpacker)
 	defer u.done()
 	b := -1
 	var data []byte // of block b, behind its texts below at
 	var at uint32
-	for i, code := range t.codes {
+	var found []byte // wanted texts of block b, that share one piece of memory
+	var ends []int
+	first := 0
+	share := func() {
+		all, from := string(found), 0
+		for i, end := range ends {
+			texts[first+i], from = all[from:end], end
+		}
+		found, ends = found[:0], ends[:0]
+	}
+	for i, code := range codes {
 		if code == 0 {
 			continue
 		}
 		if b < 0 || code >= s.blocks[b].first+s.blocks[b].count {
+			share()
+			first = i
 			// The next one in most cases, when many are wanted.
 			if b++; code >= s.blocks[b].first+s.blocks[b].count {
 				b = s.blockOf(code)
 			}
 			var err error
 			if data, err = u.unpack(s.blocks[b].packed, s.blocks[b].size); err != nil {
-				return t, err
+				return err
 			}
 			at = s.blocks[b].first
 		}
 		for ; at < code; at++ {
 			end := bytes.IndexByte(data, 0)
 			if end < 0 {
-				return t, errSegment
+				return errSegment
 			}
 			data = data[end+1:]
 		}
 		end := bytes.IndexByte(data, 0)
 		if end < 0 {
-			return t, errSegment
+			return errSegment
 		}
-		t.texts[i] = string(data[:end])
+		found = append(found, data[:end]...)
+		ends = append(ends, len(found))
 	}
-	return t, nil
+	share()
+	return nil
 }
 
 // blockOf returns which block holds a text other than the empty one.
