@@ -186,6 +186,9 @@ func lineOf(one scan.Scan, open, completed int) string {
 		}
 		return "AzTS is scanning. It says nothing until it is done."
 	case scan.Waiting:
+		if !slices.ContainsFunc(one.Parts, func(p scan.Part) bool { return p.State != scan.PartPending }) {
+			return "AzTS has not been asked to scan yet: that needs you first."
+		}
 		return "AzTS goes on by itself, but the portal needs you to hear how it ends."
 	case scan.Completed:
 		if completed < total {
@@ -373,6 +376,8 @@ func target(one scan.Scan, part scan.Part, name string, now time.Time) templates
 		t.State, t.Reason, t.Next = templates.ScanWaiting, "It goes on once you have signed in.", ""
 	}
 	switch {
+	case part.State == scan.PartPending && one.State == scan.Waiting:
+		t.State, t.Reason = templates.ScanWaiting, "AzTS is asked once you have signed in."
 	case part.State == scan.PartPending && part.RetryAt.After(now):
 		t.Reason = "AzTS wants to be asked later."
 		t.Next, t.NextAt = "It is asked again at", part.RetryAt

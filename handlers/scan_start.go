@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/azts"
+	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/internal/scan"
 	"azts.internal/portal/session"
 	"azts.internal/portal/templates"
@@ -244,7 +246,7 @@ var errNothingChosen = apperr.New(apperr.Invalid, "nothing_chosen", "No subscrip
 // answer is given whenever the scan that comes back has an id.
 func (s *scans) request(w http.ResponseWriter, r *http.Request, live *session.Session, subscriptions []string, form string) (scan.Scan, error) {
 	asked := s.now()
-	begun, err := s.service.Request(r.Context(), live.User.ID, s.broker.SourceOfSession(live.ID), subscriptions, scanKey(live.User.ID, form, subscriptions))
+	begun, err := s.service.Request(r.Context(), live.User.ID, ownSource{s.broker.SourceOfSession(live.ID)}, subscriptions, scanKey(live.User.ID, form, subscriptions))
 	s.subscriptions.forget(live.ID)
 	if begun.ID == "" {
 		return begun, err
@@ -254,6 +256,18 @@ func (s *scans) request(w http.ResponseWriter, r *http.Request, live *session.Se
 	}
 	redirect(w, templates.ScanURL(string(begun.ID)))
 	return begun, nil
+}
+
+// ownSource says in the terms of scans when only the person can help.
+type ownSource struct{ *entra.Source }
+
+func (s ownSource) Token(ctx context.Context, scope string) (string, error) {
+	token, err := s.Source.Token(ctx, scope)
+	var required *entra.InteractionRequired
+	if errors.As(err, &required) {
+		return "", &scan.OwnerNeeded{Claims: required.Claims, Cause: err}
+	}
+	return token, err
 }
 
 // again is POST /scans/{id}/again: idempotency_key, and of=open for what the scan

@@ -71,6 +71,27 @@ func TestScanThatNeedsProof(t *testing.T) {
 	}
 }
 
+// TestStartThatNeedsProof: AzTS asks for more proof when it is asked to scan. The
+// scan says so, leads its owner to the tenant, and is asked for afterwards.
+func TestStartThatNeedsProof(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t, setup{sandbox: sandbox.Options{ScanDuration: time.Second, ResultsPerSubscription: 20}})
+	b := w.browser()
+	b.signIn(dana)
+	w.tenant.answerWith(func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == requestPath {
+			w.tenant.Faults().Set("azts.claims_challenge", "c1", 1)
+		}
+		return false
+	})
+	scan := startScan(b, "Contoso Prod", "Payments – Staging")
+	scan.has(".panel h2", "This scan is waiting for you")
+	scan.has("main", "AzTS has not been asked to scan yet")
+	scan.has("#targets tbody", "AzTS is asked once you have signed in.")
+	goOn(b, w, scan, `"value":"c1"`, func() { w.tenant.answerWith(nil) })
+	w.awaitText("the scan", "completed", "SELECT state"+newestScan)
+}
+
 // goOn presses the button of a waiting scan, which leads to the tenant with a
 // challenge; there the person gives proof, and comes back.
 func goOn(b *browser, w *world, page *page, challenge string, proof func()) *page {

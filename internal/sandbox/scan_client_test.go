@@ -130,7 +130,7 @@ func TestScanRequestMeetsTrouble(t *testing.T) {
 		{"azts.500", "", scan.Requested, scan.PartAsked, scan.Stalled}, // it is not known whether AzTS took it
 		{"azts.truncated", "", scan.Requested, scan.PartAsked, scan.Completed},
 		{"azts.feature_off", "", scan.Failed, scan.PartNotRequested, scan.Failed},
-		{"azts.claims_challenge", "", scan.Failed, scan.PartNotRequested, scan.Failed},
+		{"azts.claims_challenge", "", scan.Waiting, scan.PartPending, scan.Completed},
 	} {
 		t.Run(c.fault, func(t *testing.T) {
 			f := serveFollowed(t)

@@ -81,7 +81,8 @@ func (s *Service) settle(ctx context.Context, scan Scan, asked []string, outcome
 
 // apply puts AzTS's answer about the subscriptions asked into the scan. After a
 // refusal of the call nothing is queued: what may be asked again later is
-// pending again. later says that there is time for that.
+// pending again. later says that nobody waits for the answer: then what passes by
+// itself is waited for.
 func (s *Scan) apply(asked []string, outcomes []azts.Outcome, callErr error, later bool, now time.Time) {
 	parts := make(map[string]*Part, len(s.Parts))
 	for i := range s.Parts {
@@ -97,7 +98,7 @@ func (s *Scan) apply(asked []string, outcomes []azts.Outcome, callErr error, lat
 	}
 	to := PartNotRequested
 	switch {
-	case apperr.IsKind(callErr, apperr.TooMany), later && (needsOwner(callErr) || passes(callErr)):
+	case apperr.IsKind(callErr, apperr.TooMany), needsOwner(callErr), later && passes(callErr):
 		to = PartPending
 	case apperr.IsKind(callErr, apperr.Forbidden) && len(asked) < len(s.Parts):
 		to = PartNoRole // on any of these; the others are asked for by themselves
@@ -108,7 +109,7 @@ func (s *Scan) apply(asked []string, outcomes []azts.Outcome, callErr error, lat
 			continue
 		}
 		p.State, p.Since = to, time.Time{}
-		if to == PartPending {
+		if to == PartPending && !needsOwner(callErr) { // who comes back is not to wait
 			p.RetryAt = now.Add(max(firstPause, azts.RetryAfter(callErr)))
 		}
 	}

@@ -196,13 +196,32 @@ func (s *Service) look(ctx context.Context, scan *Scan) (pause time.Duration, er
 // mayAsk reports whether AzTS is to be asked for more subscriptions now.
 func (s *Scan) mayAsk(now time.Time) bool {
 	at := s.nextAsk()
-	return !at.IsZero() && !at.After(now) && now.Sub(s.RequestedAt) < TimeLimit
+	return !at.IsZero() && !at.After(now) && (s.age(now) < TimeLimit || s.State == Waiting && s.askedAt().IsZero())
+}
+
+// age is for how long results may have been on their way: from the request on, but
+// where the owner had to come first, from when AzTS was asked.
+func (s *Scan) age(now time.Time) time.Duration {
+	if at := s.askedAt(); at.Sub(s.RequestedAt) > maxSkew { // else it is AzTS's clock
+		return now.Sub(at)
+	}
+	return now.Sub(s.RequestedAt)
+}
+
+// askedAt returns when AzTS took the first subscription, zero while it has taken none.
+func (s *Scan) askedAt() (at time.Time) {
+	for i := range s.Parts {
+		if since := s.Parts[i].Since; !since.IsZero() && (at.IsZero() || since.Before(at)) {
+			at = since
+		}
+	}
+	return at
 }
 
 // conclude says where the scan stands after a call, which err refused or not. It
 // returns when to look again, 0 when the scan has ended.
 func (s *Scan) conclude(ctx context.Context, err error, now time.Time) time.Duration {
-	age := now.Sub(s.RequestedAt)
+	age := s.age(now)
 	open, completed, _ := s.Counts()
 	asks := s.nextAsk()
 	if err != nil || !asks.After(now) {

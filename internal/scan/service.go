@@ -94,8 +94,9 @@ func (s *Service) time() time.Time { return s.now().UTC().Truncate(time.Microsec
 // An empty key makes each call a scan of its own.
 //
 // A scan comes back whenever one is on record. If AzTS was not asked, or
-// refused the call as a whole, it is Failed and the error says why. If AzTS's
-// answer was lost, or AzTS wants to be asked later, it is still Requested and
+// refused the call as a whole, it is Failed and the error says why. If only the
+// owner can help, it is Waiting, with no error: AzTS is asked once they have signed
+// in. If AzTS's answer was lost, or AzTS wants to be asked later, it is still Requested and
 // there is no error: what became of it shows later. Once on record, it goes on
 // although ctx ends.
 //

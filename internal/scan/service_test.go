@@ -3,7 +3,6 @@ package scan_test
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -12,7 +11,6 @@ import (
 
 	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/apperr"
-	"azts.internal/portal/internal/azts"
 	"azts.internal/portal/internal/scan"
 	"azts.internal/portal/internal/scan/scantest"
 )
@@ -174,15 +172,33 @@ func challenge(rw http.ResponseWriter, _ *http.Request) bool {
 	return true
 }
 
-func TestClaimsChallengeAtTheRequestReachesTheCaller(t *testing.T) {
+// AzTS, or the tenant, wants to see the owner before anything is asked for: the scan
+// waits for them, for hours if need be, and then has the time that others have.
+func TestFirstCallWaitsForTheOwner(t *testing.T) {
 	w := newWorld(t)
-	w.refuse = challenge
-	s, err := w.request("", sub1)
-	var ch *azts.ChallengeError
-	if !errors.As(err, &ch) || !strings.Contains(ch.Claims, `"c1"`) {
-		t.Errorf("error %v", err)
+	w.set(func() { w.refuse = challenge })
+	s := w.mustRequest(sub1)
+	if want(t, s, scan.Waiting, scan.PartPending); !strings.Contains(s.Problem.Claims, `"c1"`) {
+		t.Errorf("problem %+v", s.Problem)
 	}
-	want(t, s, scan.Failed, scan.PartNotRequested)
+	w.pass(20 * time.Hour)
+	s, _ = w.look(s.ID)
+	want(t, s, scan.Waiting, scan.PartPending)
+	w.set(func() { w.refuse = nil })
+	s, _ = w.look(s.ID)
+	if want(t, s, scan.Running, scan.PartQueued); s.Problem != (scan.Problem{}) {
+		t.Errorf("problem %+v", s.Problem)
+	}
+	w.pass(scan.TimeLimit - time.Minute)
+	w.finish(sub1)
+	s, _ = w.look(s.ID)
+	want(t, s, scan.Completed, scan.PartCompleted)
+
+	w.set(func() { w.refuse = challenge })
+	s, took := w.rest(w.mustRequest(sub1).ID)
+	if want(t, s, scan.Failed, scan.PartNotRequested); took < scan.WaitLimit || took > scan.WaitLimit+2*time.Minute || s.Problem.Code != "owner_gone" {
+		t.Errorf("given up after %v: %+v", took, s.Problem)
+	}
 }
 
 func TestNobodySeesAnotherPersonsScan(t *testing.T) {
