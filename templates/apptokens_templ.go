@@ -42,7 +42,7 @@ func AppTokens(v AppTokensPage) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = pageHead("App tokens", "For scripts that run without anyone signed in: a token that speaks for an application of yours.").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = subnav("Tokens", v.Tabs).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -50,7 +50,7 @@ func AppTokens(v AppTokensPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = subnav("Tokens", v.Tabs).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = pageHead("App tokens", "For scripts that run without anyone signed in: a token that speaks for an application of yours.").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -44,7 +44,7 @@ func Runs(v RunsPage) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = pageHead("My runs", "What was said when you ran a flow. Each is kept for 24 hours, for you alone unless you share it.").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = subnav("Flows", v.Tabs).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -52,7 +52,7 @@ func Runs(v RunsPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = subnav("Flows", v.Tabs).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = pageHead("My runs", "What was said when you ran a flow. Each is kept for 24 hours, for you alone unless you share it.").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
