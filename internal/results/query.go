@@ -236,7 +236,7 @@ func (s *Set) keepOut(fails []uint16, d *dimension, bit uint16, q *Query) bool {
 		code = s.folds[code]
 		in, seen := known[code]
 		if !seen {
-			buffer = lower(buffer[:0], s.names[code])
+			buffer = foldInPlace(append(buffer[:0], s.names[code]...))
 			_, in = wanted[string(buffer)]
 			known[code] = in
 		}
@@ -283,8 +283,8 @@ func (s *Set) textMatch(text string) (*textFilter, error) {
 		return nil, err
 	}
 	t := &textFilter{asked: asked, all: 1<<len(words) - 1, texts: texts,
-		controls:   s.searchEntries(controls, words, controlName, controlTitle),
-		resources:  s.searchEntries(resources, words, resourceName, resourceID, resourceGroup),
+		controls:   s.searchNames(controls, words, controlName, controlTitle),
+		resources:  s.searchNames(resources, words, resourceName, resourceID, resourceGroup),
 		exceptions: make([]uint8, len(s.tables[exceptions][0]))}
 	for i, code := range s.tables[exceptions][exceptionJustification] {
 		t.exceptions[i] = texts[code]

@@ -41,22 +41,19 @@ func found(name []byte, words [][]byte) (bits uint8) {
 	return bits
 }
 
-// searchEntries returns for each entry of a table which words are in one of the
+// searchNames returns for each entry of a table which words are in one of the
 // fields given.
-func (s *Set) searchEntries(table int, words [][]byte, fields ...int) []uint8 {
+func (s *Set) searchNames(table int, words [][]byte, fields ...int) []uint8 {
 	out := make([]uint8, len(s.tables[table][0]))
+	bits, known := make([]uint8, len(s.names)), make([]bool, len(s.names)) // many entries share a name
 	var buffer []byte
 	for _, f := range fields {
-		last, bits := uint32(0), uint8(0) // neighbours often share a name
 		for i, code := range s.tables[table][f] {
-			if code == 0 {
-				continue
+			if !known[code] {
+				buffer = foldInPlace(append(buffer[:0], s.names[code]...))
+				bits[code], known[code] = found(buffer, words), true
 			}
-			if code != last {
-				buffer = lower(buffer[:0], s.names[code])
-				last, bits = code, found(buffer, words)
-			}
-			out[i] |= bits
+			out[i] |= bits[code]
 		}
 	}
 	return out

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -290,20 +289,4 @@ func (s *Set) bytes() int64 {
 		n += int64(len(s.blocks[i].packed)) + 64
 	}
 	return n
-}
-
-// lower appends s as fold has it, without garbage where s is ASCII.
-func lower(out []byte, s string) []byte {
-	start := len(out)
-	for i := range len(s) {
-		c := s[i]
-		if c >= 0x80 {
-			return append(out[:start], strings.ToLower(s)...)
-		}
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		out = append(out, c)
-	}
-	return out
 }
