@@ -28,6 +28,7 @@ type frame struct {
 	version     string
 	features    Features
 	overTLS     bool // browsers reach us by https
+	downloads   downloads
 	// opens reports whether a page can be opened at a path, which begins with a slash.
 	opens func(path string) bool
 	now   func() time.Time

@@ -101,6 +101,11 @@ func (s *latestResults) export(w http.ResponseWriter, r *http.Request, live *ses
 	if err != nil {
 		return errNotFound.Because(err)
 	}
+	done, err := s.downloads.begin(live.User.ID)
+	if err != nil {
+		return err
+	}
+	defer done()
 	to := newDownload(w, kindCSV, "azts-"+id+"-"+s.now().UTC().Format("20060102-1504")+".csv")
 	pages := s.azts.AllResults(r.Context(), s.broker.SourceOfSession(live.ID), id, azts.ResultQuery{})
 	return to.end(s.frame, r, results.WriteCSV(to, func(yield func(results.Row, error) bool) {

@@ -91,6 +91,11 @@ func (c *comparisons) show(w http.ResponseWriter, r *http.Request, live *session
 	ctx, cancel := timeout(r)
 	defer cancel()
 	id, other := r.PathValue("id"), r.PathValue("other")
+	leave, err := c.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	two, err := c.compare(ctx, live.User.ID, scan.ID(id), other)
 	if err != nil {
 		return err
@@ -151,32 +156,38 @@ func (c *comparisons) export(w http.ResponseWriter, r *http.Request, live *sessi
 	if !ofResults {
 		return errNotFound.Becausef("no file of the changes %q", kind)
 	}
-	two, err := c.compare(r.Context(), live.User.ID, scan.ID(r.PathValue("id")), r.PathValue("other"))
+	done, err := c.downloads.begin(live.User.ID)
+	if err != nil {
+		return err
+	}
+	defer done()
+	ctx, cancel := timeout(r)
+	defer cancel()
+	leave, err := c.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave() // when the file is sent: until then both sets are held
+	two, err := c.compare(ctx, live.User.ID, scan.ID(r.PathValue("id")), r.PathValue("other"))
 	if err != nil {
 		return err
 	}
 	if two.difference == nil {
 		return errNotFound.Becausef("nothing to compare: %s", two.problem.Code)
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/csv; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Disposition", `attachment; filename="azts-changes-`+string(kind)+"-"+two.older.RequestedAt.UTC().Format("20060102-1504")+"-to-"+
-		two.newer.RequestedAt.UTC().Format("20060102-1504")+`.csv"`)
-	if err := results.WriteCSV(w, allChanged(two.difference, change, http.NewResponseController(w)), true); err != nil && r.Context().Err() == nil {
-		// A file that ends early must not look whole: break the connection.
-		c.log.WarnContext(r.Context(), "an export broke off", "scan", two.newer.ID, "err", err)
-		panic(http.ErrAbortHandler)
+	what := whatOf(subscriptionsOf(two.new.Info()), c.subscriptions.names(ctx, live))
+	name := "azts-changes-" + string(kind) + "-" + what + "-" + fileTime(two.older.RequestedAt) + "-to-" + fileTime(two.newer.RequestedAt)
+	if two.old.Info().State != results.Whole || two.new.Info().State != results.Whole {
+		name += "-incomplete"
 	}
-	return nil
+	to := newDownload(w, kindCSV, name+".csv")
+	return to.end(c.frame, r, results.WriteCSV(to, allChanged(two.difference, change), true))
 }
 
-// allChanged reads a list to its end. A long export is not a stuck one: with each
-// batch that was taken, it may go on.
-func allChanged(d *results.Difference, change results.Change, control *http.ResponseController) iter.Seq2[results.Row, error] {
+// allChanged reads a list to its end.
+func allChanged(d *results.Difference, change results.Change) iter.Seq2[results.Row, error] {
 	return func(yield func(results.Row, error) bool) {
 		for offset := 0; offset < d.Count(change); offset += results.MaxLimit {
-			_ = control.SetWriteDeadline(time.Now().Add(time.Minute)) // without it, the usual one holds
 			list, err := d.List(change, offset, results.MaxLimit)
 			if err != nil {
 				yield(results.Row{}, err)
@@ -233,12 +244,6 @@ func (c *comparisons) compare(ctx context.Context, person access.PersonID, id sc
 		two.older, two.newer = two.newer, two.older
 		two.notes = append(two.notes, "You asked for these scans the other way round. They are compared in order of time, so that “new” is what is new now.")
 	}
-	select {
-	case c.busy <- struct{}{}:
-		defer func() { <-c.busy }()
-	case <-ctx.Done():
-		return two, errCompareLate.Because(context.Cause(ctx))
-	}
 	if two.old, err = c.open(ctx, person, &two, &two.older); two.old == nil {
 		return two, err
 	}
@@ -255,6 +260,16 @@ func (c *comparisons) compare(ctx context.Context, person access.PersonID, id sc
 	}
 	two.difference = results.Compare(two.old, two.new)
 	return two, nil
+}
+
+// enter waits for a place, which leave gives back.
+func (c *comparisons) enter(ctx context.Context) (leave func(), err error) {
+	select {
+	case c.busy <- struct{}{}:
+		return func() { <-c.busy }, nil
+	case <-ctx.Done():
+		return nil, errCompareLate.Because(context.Cause(ctx))
+	}
 }
 
 var errCompareLate = apperr.New(apperr.Timeout, "compare_late", "Too many scans are being compared at the moment.").

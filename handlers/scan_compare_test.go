@@ -346,7 +346,7 @@ func TestThousandsOfChanges(t *testing.T) {
 			t.Errorf("column %s begins a formula: %q", file[0][i], cell)
 		}
 	}
-	if name := w.Header().Get("Content-Disposition"); name != `attachment; filename="azts-changes-new-20261101-0900-to-20261101-1000.csv"` {
+	if name := w.Header().Get("Content-Disposition"); name != `attachment; filename="azts-changes-new-Payments-20261101-0900-to-20261101-1000.csv"` {
 		t.Errorf("the file is %s", name)
 	}
 	if _, _, err := k.visit(k.export, ann, templates.ScanCompareURL(new, old)+"?list=gone", "id", "other"); !apperr.IsKind(err, apperr.NotFound) {

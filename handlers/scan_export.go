@@ -4,12 +4,68 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
+	"azts.internal/portal/internal/access"
+	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/results"
 	"azts.internal/portal/session"
 	"azts.internal/portal/templates"
+)
+
+// Limits of downloads: each holds an open set, and texts that are unpacked.
+const (
+	downloadsOfPerson = 3
+	downloadsAtOnce   = 16 // of everybody
+)
+
+// downloads counts the files that are being sent. Its zero value is ready.
+type downloads struct {
+	mu  sync.Mutex
+	all int
+	of  map[access.PersonID]int
+}
+
+var (
+	errOwnDownloads = apperr.New(apperr.TooMany, "downloads_own", "You are downloading "+strconv.Itoa(downloadsOfPerson)+" files already.").
+			WithNext(apperr.MenderPerson, "Wait until one of them is done, then try again.").WithRetry()
+	errAllDownloads = apperr.New(apperr.Unavailable, "downloads_busy", "Too many people are downloading files at the moment.").
+			WithNext(apperr.MenderNobody, "Try again in a minute.").WithRetry()
+)
+
+// begin takes a place, which done gives back.
+func (d *downloads) begin(person access.PersonID) (done func(), err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.of[person] >= downloadsOfPerson:
+		return nil, errOwnDownloads
+	case d.all >= downloadsAtOnce:
+		return nil, errAllDownloads
+	case d.of == nil:
+		d.of = map[access.PersonID]int{}
+	}
+	d.all++
+	d.of[person]++
+	return func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.all--
+		if d.of[person]--; d.of[person] == 0 {
+			delete(d.of, person)
+		}
+	}, nil
+}
+
+const (
+	// downloadPiece is what has to get through within downloadPatience, in bytes:
+	// small, so that a slow download is none that is stuck.
+	downloadPiece    = 16 << 10
+	downloadPatience = 5 * time.Minute
+	downloadLimit    = 2 * time.Hour // of a whole file
 )
 
 // download sends a file whose length nobody knows before: its head with the
@@ -21,28 +77,39 @@ type download struct {
 	kind    string // media type
 	name    string // of the file
 	began   bool
+	ends    time.Time
 }
 
 func newDownload(w http.ResponseWriter, kind, name string) *download {
-	return &download{w: w, control: http.NewResponseController(w), kind: kind, name: name}
+	return &download{w: w, control: http.NewResponseController(w), kind: kind, name: name, ends: time.Now().Add(downloadLimit)}
 }
 
 // Write implements io.Writer.
-func (d *download) Write(b []byte) (int, error) {
+func (d *download) Write(b []byte) (n int, err error) {
 	if !d.began {
 		d.began = true
 		h := d.w.Header()
 		h.Set("Content-Type", d.kind)
 		h.Set("Cache-Control", "no-store")
 		h.Set("Content-Disposition", `attachment; filename="`+d.name+`"`)
+		d.w.WriteHeader(http.StatusOK)
 	}
-	d.goOn()
-	return d.w.Write(b)
+	for n < len(b) && err == nil {
+		d.goOn()
+		var sent int
+		sent, err = d.w.Write(b[n:min(n+downloadPiece, len(b))])
+		n += sent
+	}
+	return n, err
 }
 
-// goOn gives the next bytes a minute.
+// goOn gives the next piece its time.
 func (d *download) goOn() {
-	_ = d.control.SetWriteDeadline(time.Now().Add(time.Minute)) // without deadlines there is none to put off
+	until := time.Now().Add(downloadPatience)
+	if until.After(d.ends) {
+		until = d.ends
+	}
+	_ = d.control.SetWriteDeadline(until) // without deadlines there is none to put off
 }
 
 // end returns the error of a file that has not begun. One that breaks off must
@@ -82,6 +149,11 @@ func (s *findings) exportJSON(w http.ResponseWriter, r *http.Request, live *sess
 }
 
 func (s *findings) export(w http.ResponseWriter, r *http.Request, live *session.Session, kind, suffix string, write func(*download, *results.Set, results.Query) error) error {
+	done, err := s.downloads.begin(live.User.ID)
+	if err != nil {
+		return err
+	}
+	defer done()
 	one, set, err := s.setOf(r.Context(), r, live)
 	if err != nil {
 		return err
@@ -95,23 +167,40 @@ func (s *findings) export(w http.ResponseWriter, r *http.Request, live *session.
 	return to.end(s.frame, r, write(to, set, list.Query))
 }
 
-// fileName tells of which subscription the rows are, and of when.
+// fileName tells of which subscription the rows are, of when, and whether all
+// are there.
 func fileName(info results.Info, list resultList, names map[string]string, at time.Time) string {
 	ids := list.Subscription
 	if len(ids) == 0 {
-		for _, sub := range info.Subscriptions {
-			ids = append(ids, sub.ID)
-		}
+		ids = subscriptionsOf(info)
 	}
+	if at.IsZero() {
+		at = info.CreatedAt
+	}
+	name := "azts-" + whatOf(ids, names) + "-" + fileTime(at)
+	if info.State != results.Whole {
+		name += "-incomplete"
+	}
+	return name
+}
+
+func subscriptionsOf(info results.Info) (ids []string) {
+	for _, sub := range info.Subscriptions {
+		ids = append(ids, sub.ID)
+	}
+	return ids
+}
+
+func fileTime(at time.Time) string { return at.UTC().Format("20060102-1504") }
+
+// whatOf names subscriptions in the name of a file.
+func whatOf(ids []string, names map[string]string) string {
 	what := fmt.Sprintf("%d-subscriptions", len(ids))
 	if len(ids) == 1 {
 		id := strings.ToLower(ids[0])
 		what = cmp.Or(fileWord(names[id]), fileWord(id), "subscription")
 	}
-	if at.IsZero() {
-		at = info.CreatedAt
-	}
-	return "azts-" + what + "-" + at.UTC().Format("20060102-1504")
+	return what
 }
 
 // maxFileWord keeps names short enough for every file system.
@@ -133,10 +222,16 @@ func fileWord(name string) string {
 }
 
 // exportChoice says what a file of the list would hold.
-func (s *findings) exportChoice(list resultList, total int, scanID string, names map[string]string) templates.ExportChoice {
+func (s *findings) exportChoice(info results.Info, list resultList, total int, scanID string, names map[string]string) templates.ExportChoice {
 	v := templates.ExportChoice{Text: templates.Count(total, "row") + ", not filtered"}
 	if words := list.words(names); words != "" {
 		v.Text = templates.Count(total, "row") + ", filtered by " + words
+	}
+	switch {
+	case !info.State.Ended():
+		v.Warning = "Results are still coming in. A file of now has those that are there."
+	case info.State != results.Whole:
+		v.Warning = "Some results of this scan are missing, and so they are in the file."
 	}
 	address := func(format string, more ...string) string {
 		q := list.filters()

@@ -185,7 +185,7 @@ func TestAnExceptionRemindsOfItsEnd(t *testing.T) {
 
 func TestFileNamesNeedNoQuotes(t *testing.T) {
 	at := time.Date(2026, 11, 21, 15, 4, 0, 0, time.FixedZone("", 3600))
-	info := results.Info{Subscriptions: []results.Subscription{{ID: subA}, {ID: subB}}}
+	info := results.Info{State: results.Whole, Subscriptions: []results.Subscription{{ID: subA}, {ID: subB}}}
 	names := map[string]string{subA: `Pay"ments` + "\r\n" + `; x="/../ü – ` + strings.Repeat("long ", 40), subB: "データ"}
 	for _, tt := range []struct {
 		only []string

@@ -243,7 +243,7 @@ func (s *findings) list(set *results.Set, list resultList, scanID string, names 
 			Group: plain(row.ResourceGroupName), Subscription: cmp.Or(names[row.SubscriptionID], row.SubscriptionID), Reason: beginning(plain(row.StatusReason), shownReason)})
 	}
 	s.layOut(v, list, scanID)
-	v.Export = s.exportChoice(list, found.Total, scanID, names)
+	v.Export = s.exportChoice(set.Info(), list, found.Total, scanID, names)
 	if found.Total == 0 {
 		v.Empty, err = emptyList(set, list, scanID, names)
 	}

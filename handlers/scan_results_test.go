@@ -14,6 +14,7 @@ import (
 
 	"github.com/PuerkitoBio/goquery"
 
+	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/azts"
 	"azts.internal/portal/internal/results"
@@ -388,6 +389,87 @@ func TestAFileHasTheRowsOfTheList(t *testing.T) {
 	}
 }
 
+// slowReader takes a file piece by piece, and may ask for more time with each.
+type slowReader struct {
+	*httptest.ResponseRecorder
+	t        *testing.T
+	deadline time.Time
+	pieces   int
+}
+
+func (s *slowReader) SetWriteDeadline(t time.Time) error {
+	s.deadline = t
+	return nil
+}
+
+func (s *slowReader) Write(b []byte) (int, error) {
+	if left := time.Until(s.deadline); left < downloadPatience-time.Minute || left > downloadPatience || len(b) > downloadPiece {
+		s.t.Errorf("%d bytes have %v", len(b), left)
+	}
+	s.deadline = time.Time{} // each piece wants a new one
+	s.pieces++
+	return s.ResponseRecorder.Write(b)
+}
+
+func TestADownloadGoesOnWhileBytesFlow(t *testing.T) {
+	w := &slowReader{ResponseRecorder: httptest.NewRecorder(), t: t}
+	to := newDownload(w, kindCSV, "x.csv")
+	body := strings.Repeat("0123456789", downloadPiece)
+	if n, err := to.Write([]byte(body)); n != len(body) || err != nil || w.Body.String() != body || w.pieces != 10 {
+		t.Errorf("%d of %d bytes in %d pieces, %v", n, len(body), w.pieces, err)
+	}
+	// Not for ever, however slowly.
+	to.ends = time.Now().Add(time.Second)
+	if to.goOn(); time.Until(w.deadline) > time.Second {
+		t.Errorf("the last piece may take %v", time.Until(w.deadline))
+	}
+}
+
+// TestAttackManyDownloads: one person does not take the places of all, and
+// nothing is opened for a file that has no place.
+func TestAttackManyDownloads(t *testing.T) {
+	r := newReader(t)
+	id := r.read(r.keep(ann, rows(10)...), scan.ReadEnded)
+	r.later(time.Hour)
+	newer := r.read(r.keep(ann, rows(11)...), scan.ReadEnded)
+	refused := func(who *session.Session, want string) {
+		t.Helper()
+		for name, err := range map[string]error{
+			"file":    third(r.visit(r.found.exportCSV, who, templates.ScanExportURL(id, "csv", ""), "id")),
+			"changes": third(r.visit(r.export, who, templates.ScanCompareURL(newer, id)+"/changes.csv?list=new", "id", "other")),
+		} {
+			if want == "" && err != nil || want != "" && !apperr.HasCode(err, want) {
+				t.Errorf("%s: %v, want %q", name, err, want)
+			}
+		}
+	}
+	var done []func()
+	begin := func(who access.PersonID) {
+		t.Helper()
+		end, err := r.downloads.begin(who)
+		r.ok(err)
+		done = append(done, end)
+	}
+	for range downloadsOfPerson {
+		refused(ann, "")
+		begin(ann.User.ID)
+	}
+	refused(ann, "downloads_own")
+	done[0]()
+	refused(ann, "")
+	for i := range downloadsAtOnce - downloadsOfPerson + 1 {
+		begin(access.PersonID{Authority: "x", Subject: strconv.Itoa(i)})
+	}
+	refused(ann, "downloads_busy")
+	for _, end := range done[1:] {
+		end()
+	}
+	refused(ann, "")
+	if r.downloads.all != 0 || len(r.downloads.of) != 0 {
+		t.Errorf("%d places of %v are not given back", r.downloads.all, r.downloads.of)
+	}
+}
+
 // TestABrokenFileBreaksTheConnection: what ends early must not look whole.
 func TestABrokenFileBreaksTheConnection(t *testing.T) {
 	k := newKept(t)
@@ -423,10 +505,23 @@ func TestResultsSayWhenTheyAreNotThereOrNotWhole(t *testing.T) {
 	doc := r.scan(r.read(id, scan.ReadRunning), "")
 	holds(t, doc, "#findings-summary[data-live-scan]", "More results are coming in")
 	holds(t, doc, "#findings[data-live-scan]", "40 results")
+	file := func() string {
+		_, w, err := r.visit(r.found.exportCSV, ann, templates.ScanExportURL(id, "csv", ""), "id")
+		r.ok(err)
+		return w.Header().Get("Content-Disposition")
+	}
+	holds(t, doc, ".export", "still coming in", "incomplete")
+	if got := file(); !strings.HasSuffix(got, `-incomplete.csv"`) {
+		t.Errorf("the file of what is there so far is %s", got)
+	}
 	w.End(subB, results.SubGone)
 	_, err = w.Finish(r.Context())
 	r.ok(err)
 	doc = r.scan(r.read(id, scan.ReadEnded), "")
+	holds(t, doc, ".export", "Some results of this scan are missing", "incomplete")
+	if got := file(); !strings.HasSuffix(got, `-incomplete.csv"`) {
+		t.Errorf("the file of what is there is %s", got)
+	}
 	holds(t, doc, "#findings-summary .panel", "Some results are missing here", "Payments (10 missing)", subB+" (none came)")
 	if doc.Find("#found [data-live-scan]").Length() != 0 {
 		t.Error("what has ended is still followed")

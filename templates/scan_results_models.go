@@ -125,6 +125,7 @@ type EmptyList struct {
 // ExportChoice offers the rows of the list as files.
 type ExportChoice struct {
 	Text                          string // "312 rows, filtered by status Failed"
+	Warning                       string // that rows are missing
 	ExcelURL, PlainURL, JSONLines string
 }
 

@@ -26,7 +26,7 @@ func sampleFindings(n int) *ScanFindings {
 		Filters: []Filter{{Name: "status", Label: "Status", Chosen: 1, Values: []FilterValue{{"Failed", "Failed", 312, true}, {"Deferred", "Deferred", 3, false}}}},
 		Columns: []SortColumn{{"Control", here, ""}, {"Status", here, "descending"}, {"Severity", here, ""}, {"Resource", here, ""}, {"Group", here, ""}, {"Reason", "", ""}},
 		Pager:   Pager{Noun: "results", From: 1, To: n, Total: 312, NextURL: here}, Sizes: []NavItem{{"50", here, true}, {"100", here, false}},
-		Export: ExportChoice{"312 rows, filtered by status Failed", ScanExportURL(sampleScanID, "csv", ""), ScanExportURL(sampleScanID, "csv", "bom=0"), ScanExportURL(sampleScanID, "jsonl", "")}}
+		Export: ExportChoice{"312 rows, filtered by status Failed", "Some results of this scan are missing, and so they are in the file.", ScanExportURL(sampleScanID, "csv", ""), ScanExportURL(sampleScanID, "csv", "bom=0"), ScanExportURL(sampleScanID, "jsonl", "")}}
 	group := Filter{Name: "group", Label: "Resource group", Rest: 950, TypedName: "group.is"}
 	for i := range 50 {
 		value := FilterValue{fmt.Sprintf("rg-%03d", i), fmt.Sprintf("rg-%03d", i), 1000 - i, false}
@@ -77,7 +77,7 @@ func findingsSamples() map[string]templ.Component {
 	bare.History, bare.Place, bare.PreviousURL, bare.NextURL = nil, "", "", ""
 	bad := "javascript:alert(1)"
 	hostileList := &ResultList{ScanID: hostile, Action: bad, Hidden: []Field{{hostile, hostile}}, Text: hostile, Clear: bad, Several: true, Total: 1, All: 1,
-		Chips: []Chip{{hostile, bad}}, Columns: []SortColumn{{hostile, bad, hostile}}, Sizes: []NavItem{{hostile, bad, true}}, Export: ExportChoice{hostile, bad, bad, bad},
+		Chips: []Chip{{hostile, bad}}, Columns: []SortColumn{{hostile, bad, hostile}}, Sizes: []NavItem{{hostile, bad, true}}, Export: ExportChoice{hostile, hostile, bad, bad, bad},
 		Filters: []Filter{{Name: "status", Label: hostile, Values: []FilterValue{{hostile, hostile, 1, true}}, TypedName: hostile, Rest: 1},
 			{Name: "control", Label: hostile, More: []FilterValue{{hostile, hostile, 1, true}}}, {Name: "severity", Label: hostile, Values: []FilterValue{{hostile, hostile, 1, false}}}},
 		Rows:  []Finding{{Anchor: hostile, URL: bad, Control: hostile, Status: hostile, Severity: hostile, Resource: hostile, Group: hostile, Subscription: hostile, Reason: hostile}},
