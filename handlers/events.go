@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"azts.internal/portal/internal/access"
+	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/internal/reqlog"
 	"azts.internal/portal/internal/scan"
 	"azts.internal/portal/session"
@@ -48,6 +49,7 @@ const (
 type events struct {
 	*frame
 	scans   *scan.Service // nil where AzTS is not configured
+	broker  *entra.Broker
 	slots   chan struct{}
 	closing <-chan struct{}
 	// going counts the streams: each outlives its request.
@@ -98,7 +100,7 @@ func (e *events) state(w http.ResponseWriter, r *http.Request) error {
 		Repeats  int       `json:"repeats,omitempty"`
 	}
 	if live != nil && r.URL.Query().Has("leaving") {
-		answer.Waiting, answer.Repeats = e.waiting(r.Context(), e.scans, live), e.repeats(r.Context(), e.scans, live)
+		answer.Waiting, answer.Repeats = e.waiting(r.Context(), e.scans, e.broker, live), e.repeats(r.Context(), e.scans, live)
 	}
 	if live != nil {
 		answer.SignedIn, answer.EndsAt, answer.Mark = true, live.EndsAt, mark(live)

@@ -108,11 +108,11 @@ func New(p Parts) (http.Handler, error) {
 	if p.Graph != nil {
 		f.groups = &groupAdmins{frame: f, graph: p.Graph, broker: p.Broker}
 	}
-	out := &signOut{frame: f, provider: p.Provider, baseURL: p.BaseURL, scans: p.Scans,
+	out := &signOut{frame: f, provider: p.Provider, baseURL: p.BaseURL, scans: p.Scans, broker: p.Broker,
 		misses: newLimiter(600, time.Minute, p.Now), warnings: newLimiter(1, time.Minute, p.Now)}
 	me := &account{frame: f, scans: p.Scans}
 	first := &home{frame: f, provider: p.Provider, people: p.People, scans: p.Scans}
-	live := &events{frame: f, scans: p.Scans, slots: make(chan struct{}, maxStreams), streams: make(map[session.ID]int), closing: p.Closing, going: p.Going}
+	live := &events{frame: f, scans: p.Scans, broker: p.Broker, slots: make(chan struct{}, maxStreams), streams: make(map[session.ID]int), closing: p.Closing, going: p.Going}
 	machine := &health{database: p.Database, provider: p.Provider}
 
 	mux := http.NewServeMux()

@@ -28,6 +28,7 @@ type signOut struct {
 	provider *entra.Provider
 	baseURL  string
 	scans    *scan.Service // nil where AzTS is not configured
+	broker   *entra.Broker
 	// misses counts the unknown sids of a network, and warnings bounds what is
 	// said of them. None is refused: whoever could use up a limit could stop the
 	// sign-outs of everyone behind the same address.
@@ -50,7 +51,7 @@ func (s *signOut) left(person access.PersonID) {
 func (s *signOut) logout(w http.ResponseWriter, r *http.Request) error {
 	if r.PostFormValue("anyway") == "" { // what cannot be read says nothing either
 		if live, err := s.sessions.Peek(r); err == nil && live != nil {
-			if n := s.waiting(r.Context(), s.scans, live); n > 0 {
+			if n := s.waiting(r.Context(), s.scans, s.broker, live); n > 0 {
 				return s.warn(w, r, n)
 			}
 		}
@@ -93,9 +94,10 @@ func (s *signOut) warn(w http.ResponseWriter, r *http.Request, scans int) error 
 }
 
 // waiting counts the scans that will wait for a person when this session ends: none
-// while they have another one, whose tokens serve as well. It asks the database
-// twice, so it is called when somebody is about to leave, and not for each page.
-func (f *frame) waiting(ctx context.Context, scans *scan.Service, live *session.Session) int {
+// while they have another one that brings tokens for as long as a scan may take. It
+// asks the database several times, so it is called when somebody is about to leave,
+// and not for each page.
+func (f *frame) waiting(ctx context.Context, scans *scan.Service, broker *entra.Broker, live *session.Session) int {
 	if scans == nil {
 		return 0
 	}
@@ -103,8 +105,19 @@ func (f *frame) waiting(ctx context.Context, scans *scan.Service, live *session.
 	if n == 0 {
 		return 0
 	}
-	if list, _, err := f.sessions.SessionsOf(ctx, live.User.ID); err == nil && len(list) > 1 {
-		return 0
+	list, _, err := f.sessions.SessionsOf(ctx, live.User.ID)
+	until := f.now().Add(scan.TimeLimit)
+	for i := range list {
+		if list[i].ID == live.ID || list[i].EndsAt.Before(until) {
+			continue
+		}
+		var serves bool
+		if serves, err = broker.Renews(ctx, list[i].ID, until); serves {
+			return 0
+		}
+	}
+	if err != nil {
+		f.log.WarnContext(ctx, "other sessions cannot be told from this one", "err", err)
 	}
 	return n
 }

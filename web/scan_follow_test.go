@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"azts.internal/portal/internal/sandbox"
+	"azts.internal/portal/internal/store/storetest"
 )
 
 // newestScan ends a question about it.
@@ -21,7 +22,7 @@ const newestScan = " FROM scans ORDER BY requested_at DESC LIMIT 1"
 // challenge a moment later is explained. Nobody else can do any of this.
 func TestScanThatNeedsProof(t *testing.T) {
 	t.Parallel()
-	w := startWorld(t, setup{sandbox: sandbox.Options{ScanDuration: time.Second, ResultsPerSubscription: 20}})
+	w := startWorld(t, setup{env: map[string]string{"PORTAL_SESSION_IDLE": "3h"}, sandbox: sandbox.Options{ScanDuration: time.Second, ResultsPerSubscription: 20}})
 	b := w.browser()
 	b.signIn(dana)
 	var requested, read atomic.Int32    // calls
@@ -157,6 +158,15 @@ func signOutIsAskedFor(b *browser, w *world) {
 	other.signIn(dana)
 	if n := waiting(); n != 0 {
 		b.t.Errorf("with another session the menu says %d scans", n)
+	}
+	// One that ends before the scan may, or can bring no tokens, does not help.
+	for _, spoil := range [][]string{
+		{"UPDATE sessions SET ends_at = ends_at - 5400000000"},
+		{"UPDATE sessions SET ends_at = ends_at + 5400000000", "DELETE FROM session_tokens WHERE resource = '' AND session_id = (SELECT id FROM sessions ORDER BY created_at DESC LIMIT 1)"}} {
+		storetest.Exec(b.t, "sqlite:"+w.db, spoil...)
+		if n := waiting(); n != 1 {
+			b.t.Errorf("with another session that does not help the menu says %d scans", n)
+		}
 	}
 	other.signOut().want(http.StatusOK, "You are signed out")
 }

@@ -399,6 +399,16 @@ func (b *Broker) Forget(ctx context.Context, session SessionID, scopes []string)
 	return b.records.DeleteToken(ctx, session, TokenKey(scopes))
 }
 
+// Renews reports whether a session can bring new tokens until a moment, as far as
+// is known of its refresh token.
+func (b *Broker) Renews(ctx context.Context, session SessionID, until time.Time) (bool, error) {
+	stored, err := b.records.LoadToken(ctx, session, refreshKey)
+	if errors.Is(err, ErrNoToken) {
+		return false, nil
+	}
+	return err == nil && stored.ExpiresAt.After(until), err
+}
+
 // TokenOfPerson is Token for whichever live session of the person can get one:
 // work that goes on after the page was closed. When the person is signed in
 // nowhere, or by an issuer that is not accepted any more, the error's cause is

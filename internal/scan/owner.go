@@ -9,12 +9,17 @@ import (
 // NeedsToken counts the scans of a person that need a token of theirs to go on,
 // or to have their results read:
 // when they sign out everywhere, these wait for them, up to [WaitLimit] after
-// they were asked for, and then fail. 0 when it cannot be found out.
+// they were asked for, and then fail. Those of schedules need it where nothing is
+// kept for them any more. 0 when it cannot be found out.
 func (s *Service) NeedsToken(ctx context.Context, person access.PersonID) int {
 	if person.IsZero() {
 		return 0
 	}
-	n, err := s.records.CountOpenScans(ctx, person)
+	kept, err := s.PermissionKept(ctx, person)
+	var n int
+	if err == nil {
+		n, err = s.records.CountOpenScans(ctx, person, kept.IsZero())
+	}
 	if err != nil {
 		s.log.WarnContext(ctx, "open scans cannot be counted", "error", err)
 	}

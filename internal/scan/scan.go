@@ -174,8 +174,8 @@ type Records interface {
 	// ScansOf returns the newest scans of a person, at most limit.
 	ScansOf(ctx context.Context, owner access.PersonID, limit int) ([]Scan, error)
 	// CountOpenScans counts the scans of a person that have not ended, or whose
-	// results are still to be read, but for those of schedules.
-	CountOpenScans(ctx context.Context, owner access.PersonID) (int, error)
+	// results are still to be read, those of schedules only if wanted.
+	CountOpenScans(ctx context.Context, owner access.PersonID, ofSchedules bool) (int, error)
 	// ChangedScans returns the last change of each scan of a person that changed
 	// at or after since, newest first, at most limit.
 	ChangedScans(ctx context.Context, owner access.PersonID, since time.Time, limit int) ([]Event, error)

@@ -248,6 +248,13 @@ func TestScheduleScansWithoutASession(t *testing.T) {
 	}
 	one, _ := w.look(got[0].ID)
 	want(t, one, scan.Running, scan.PartQueued, scan.PartQueued)
+	if n := w.service.NeedsToken(t.Context(), ann); n != 0 {
+		t.Errorf("%d runs need a session", n)
+	}
+	if err := v.Forget(t.Context(), ann, time.Time{}); err != nil || w.service.NeedsToken(t.Context(), ann) != 1 {
+		t.Errorf("nothing is kept for the run, and it needs no token, %v", err)
+	}
+	v.bring(ann)
 	w.pass(time.Minute)
 	w.finish(sub1, sub2)
 	one, _ = w.look(one.ID)

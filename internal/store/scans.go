@@ -236,8 +236,12 @@ func addParts(scans []*scan.Scan, parts []part) {
 }
 
 // CountOpenScans implements scan.Records.
-func (db *DB) CountOpenScans(ctx context.Context, owner access.PersonID) (n int, err error) {
-	err = db.queryRow(ctx, "SELECT count(*) FROM scans WHERE authority = $1 AND subject = $2 AND (ended_at = 0 OR read_state IN ($3, $4)) AND schedule_id = ''",
+func (db *DB) CountOpenScans(ctx context.Context, owner access.PersonID, ofSchedules bool) (n int, err error) {
+	where := " AND schedule_id = ''"
+	if ofSchedules {
+		where = ""
+	}
+	err = db.queryRow(ctx, "SELECT count(*) FROM scans WHERE authority = $1 AND subject = $2 AND (ended_at = 0 OR read_state IN ($3, $4))"+where,
 		owner.Authority, owner.Subject, scan.ReadRunning, scan.ReadWaiting).Scan(&n)
 	if err != nil {
 		return 0, fmt.Errorf("store: counting scans: %w", err)

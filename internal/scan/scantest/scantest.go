@@ -144,12 +144,12 @@ func (m *Memory) ScansOf(_ context.Context, owner access.PersonID, limit int) ([
 }
 
 // CountOpenScans implements scan.Records.
-func (m *Memory) CountOpenScans(_ context.Context, owner access.PersonID) (int, error) {
+func (m *Memory) CountOpenScans(_ context.Context, owner access.PersonID, ofSchedules bool) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n := 0
 	for _, s := range m.scans {
-		if s.Owner == owner && s.Schedule == "" && (!s.State.Ended() || s.Reading.State == scan.ReadRunning || s.Reading.State == scan.ReadWaiting) {
+		if s.Owner == owner && (ofSchedules || s.Schedule == "") && (!s.State.Ended() || s.Reading.State == scan.ReadRunning || s.Reading.State == scan.ReadWaiting) {
 			n++
 		}
 	}
@@ -333,8 +333,11 @@ func Records(t *testing.T, records scan.Records, jobs func() int) {
 	t.Run("scans that have not ended are counted, and can be hurried", func(t *testing.T) {
 		waits := sample(4, ann, "waits")
 		create(t, waits)
-		create(t, sample(7, ann, "of a schedule")) // does not count
-		if n, err := records.CountOpenScans(ctx, ann); err != nil || n != 1 {
+		create(t, sample(7, ann, "of a schedule"))
+		if n, err := records.CountOpenScans(ctx, ann, true); err != nil || n != 2 {
+			t.Errorf("CountOpenScans = %d, %v with those of schedules", n, err)
+		}
+		if n, err := records.CountOpenScans(ctx, ann, false); err != nil || n != 1 {
 			t.Errorf("CountOpenScans = %d, %v", n, err)
 		}
 		waits.State = scan.Waiting
@@ -345,7 +348,7 @@ func Records(t *testing.T, records scan.Records, jobs func() int) {
 		if err := records.SaveScan(ctx, waits); err != nil {
 			t.Fatal(err)
 		}
-		if n, err := records.CountOpenScans(ctx, ann); err != nil || n != 0 {
+		if n, err := records.CountOpenScans(ctx, ann, false); err != nil || n != 0 {
 			t.Errorf("CountOpenScans = %d, %v", n, err)
 		}
 	})
@@ -370,14 +373,14 @@ func Records(t *testing.T, records scan.Records, jobs func() int) {
 		}
 		one.Version = 3
 		same(t, load(t, one.ID), one)
-		if n, err := records.CountOpenScans(ctx, stranger); err != nil || n != 1 {
+		if n, err := records.CountOpenScans(ctx, stranger, false); err != nil || n != 1 {
 			t.Errorf("CountOpenScans = %d, %v while results are to be read", n, err)
 		}
 		one.Reading.State, one.Reading.EndedAt = scan.ReadEnded, at.Add(time.Hour)
 		if err := records.SaveScan(ctx, one); err != nil {
 			t.Fatal(err)
 		}
-		if n, err := records.CountOpenScans(ctx, stranger); err != nil || n != 0 {
+		if n, err := records.CountOpenScans(ctx, stranger, false); err != nil || n != 0 {
 			t.Errorf("CountOpenScans = %d, %v afterwards", n, err)
 		}
 	})
