@@ -222,7 +222,7 @@ func New(p Parts) (http.Handler, error) {
 		person("GET /scans/schedules/withdraw", repeated.askWithdraw)
 		person("POST /scans/schedules/withdraw", repeated.withdraw)
 		person("POST /scans/schedules/pause", repeated.pause())
-		person("POST /scans/schedules/resume", repeated.resume())
+		person("POST /scans/schedules/resume", repeated.resume)
 		person("POST /scans/schedules/remove", repeated.remove())
 		person("POST /scans/schedules/dismiss", repeated.dismiss())
 		person("POST /scans/schedules/confirm", repeated.confirm)

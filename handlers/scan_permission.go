@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/internal/scan"
@@ -35,34 +36,46 @@ func (s *schedules) permit(w http.ResponseWriter, r *http.Request, live *session
 			if err := s.service.ConfirmSchedule(ctx, live.User.ID, id); err != nil {
 				return err
 			}
-			s.sessions.AddFlash(w, session.Flash{Good: true, Text: textRepeated})
+			s.sessions.AddFlash(w, repeatedFlash(ctx, s.service, live.User.ID, id))
 			redirect(w, templates.SchedulesURL)
 			return nil
 		case errors.As(err, &needed):
 			claims = needed.Claims
 		case errors.Is(err, entra.ErrNoDelegation) || errors.Is(err, entra.ErrDelegationRefused):
 		default:
-			return s.notNow(w, r, err)
+			return s.notNow(w, r, id, err)
 		}
 	}
 	if err := s.auth.visitForPermission(w, r, live, id, claims); err != nil {
-		return s.notNow(w, r, err)
+		return s.notNow(w, r, id, err)
 	}
 	return nil
 }
 
-const (
-	textRepeated = "Your scan is repeated from now on. Below is when it runs next."
-	textRenewed  = "The permission is renewed. Your repeated scans go on."
-)
+// repeatedFlash says what became of a schedule once its permission is there; with
+// an empty id, of the permission.
+func repeatedFlash(ctx context.Context, service *scan.Service, person access.PersonID, id scan.ID) session.Flash {
+	if id == "" {
+		return session.Flash{Good: true, Text: "The permission is renewed. Your repeated scans go on."}
+	}
+	// It may have ended on another page meanwhile.
+	if one, err := service.Schedule(ctx, person, id); err != nil || one.State != scan.ScheduleActive {
+		return session.Flash{Text: "That scan is not repeated: it was changed meanwhile. Below is how it stands."}
+	}
+	return session.Flash{Good: true, Text: "Your scan is repeated from now on. Below is when it runs next."}
+}
 
 // notNow leads back to the list when the provider cannot be reached: the schedule
 // is there, and can be gone on with.
-func (s *schedules) notNow(w http.ResponseWriter, r *http.Request, err error) error {
+func (s *schedules) notNow(w http.ResponseWriter, r *http.Request, id scan.ID, err error) error {
 	switch e := apperr.From(err); e.Kind {
 	case apperr.Unavailable, apperr.Timeout, apperr.BadGateway:
 		s.log.WarnContext(r.Context(), "the provider gives no permission for repeated scans", "code", e.Code, "err", err)
-		s.sessions.AddFlash(w, session.Flash{Text: e.Message + " Nothing is repeated yet. Go on in a minute."})
+		text := e.Message + " The scan is not repeated yet. Go on in a minute."
+		if id == "" {
+			text = e.Message + " The permission is not renewed. Try again in a minute."
+		}
+		s.sessions.AddFlash(w, session.Flash{Text: text})
 		redirect(w, templates.SchedulesURL)
 		return nil
 	}
@@ -99,11 +112,7 @@ func (a *auth) keepPermission(w http.ResponseWriter, r *http.Request, flow sessi
 	}
 	a.log.LogAttrs(ctx, slog.LevelInfo, "a permission for repeated scans is kept", slog.String("person", person.String()), slog.String("schedule", flow.Reason))
 	a.wake(ctx, a.scans, person)
-	text := textRepeated
-	if flow.Reason == "" {
-		text = textRenewed
-	}
-	a.sessions.AddFlash(w, session.Flash{Good: true, Text: text})
+	a.sessions.AddFlash(w, repeatedFlash(ctx, a.scans, person, scan.ID(flow.Reason)))
 	redirect(w, localPath(flow.ReturnTo))
 	return nil
 }

@@ -129,10 +129,9 @@ func (s *schedules) pause() personal {
 	}, "The repeated scan is paused. It runs when you resume it.")
 }
 
-func (s *schedules) resume() personal {
-	return s.changing(func(service *scan.Service, ctx context.Context, live *session.Session, id scan.ID) error {
-		return service.ResumeSchedule(ctx, live.User.ID, id)
-	}, "The repeated scan goes on. Below is when it runs next.")
+// resume is POST /scans/schedules/resume.
+func (s *schedules) resume(w http.ResponseWriter, r *http.Request, live *session.Session) error {
+	return s.goOn(w, r, live, scan.SchedulePaused)
 }
 
 func (s *schedules) end() personal {
@@ -212,6 +211,12 @@ func (s *schedules) withdraw(w http.ResponseWriter, r *http.Request, live *sessi
 // confirm is POST /scans/schedules/confirm: goes on with a schedule that was never
 // confirmed.
 func (s *schedules) confirm(w http.ResponseWriter, r *http.Request, live *session.Session) error {
+	return s.goOn(w, r, live, scan.ScheduleUnconfirmed)
+}
+
+// goOn makes a schedule in a state run, with a permission that works: it may have
+// gone since it was brought.
+func (s *schedules) goOn(w http.ResponseWriter, r *http.Request, live *session.Session, from scan.ScheduleState) error {
 	id, err := formID(r)
 	if err != nil {
 		return err
@@ -220,7 +225,7 @@ func (s *schedules) confirm(w http.ResponseWriter, r *http.Request, live *sessio
 	if err != nil {
 		return err
 	}
-	if one.State != scan.ScheduleUnconfirmed {
+	if one.State != from {
 		redirect(w, templates.SchedulesURL)
 		return nil
 	}

@@ -237,7 +237,7 @@ func TestRepeatedScanIsTheOwners(t *testing.T) {
 	t.Run("paused, ended, taken back", func(t *testing.T) {
 		b := b.in(t)
 		b.submit(b.get("/scans/schedules"), `tbody tr:first-child form[action="/scans/schedules/pause"] button`, nil).has("tbody", "Paused")
-		b.submit(b.get("/scans/schedules"), `form[action="/scans/schedules/resume"] button`, nil).has(".flash", "goes on")
+		b.submit(b.get("/scans/schedules"), `form[action="/scans/schedules/resume"] button`, nil).has(".flash", "repeated from now on")
 		ask := b.get(b.get("/scans/schedules").sel("tbody a.btn-danger").First().AttrOr("href", "")).want(http.StatusOK, "End this repeated scan?")
 		b.submit(ask, "main form button", nil).has("tbody", "Ended")
 		sealed := w.sealed()

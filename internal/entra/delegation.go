@@ -63,6 +63,9 @@ type DelegationRecords interface {
 	// whatever it is if keptAt is zero; if there is one. A SQLite file keeps no trace
 	// of it.
 	DeleteDelegation(ctx context.Context, owner access.PersonID, keptAt time.Time) error
+	// DeleteUnusedDelegations erases those from before a time whose owners have
+	// nothing that is repeated, and returns how many.
+	DeleteUnusedDelegations(ctx context.Context, before time.Time) (int, error)
 }
 
 // Delegations hands out access tokens for persons who are not there. Each has a
@@ -166,6 +169,12 @@ func (d *Delegations) Forget(ctx context.Context, owner access.PersonID, keptAt 
 	defer d.mu.Unlock()
 	delete(d.tokens, owner)
 	return err
+}
+
+// ForgetUnused erases what persons brought before a time who have nothing that is
+// repeated, and returns for how many it did.
+func (d *Delegations) ForgetUnused(ctx context.Context, before time.Time) (int, error) {
+	return d.records.DeleteUnusedDelegations(ctx, before)
 }
 
 // Token returns an access token for the person that is good for at least five

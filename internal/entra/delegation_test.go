@@ -63,6 +63,10 @@ func (m *delegationMemory) DeleteDelegation(_ context.Context, owner access.Pers
 	return nil
 }
 
+func (m *delegationMemory) DeleteUnusedDelegations(context.Context, time.Time) (int, error) {
+	panic("which are used is not known here")
+}
+
 func (m *delegationMemory) issued() []Issue {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -16,6 +16,15 @@ const (
 	NoticeRefused    = "schedule_refused"    // ended: the tenant takes the permission no more
 	NoticeOwner      = "schedule_owner"      // the tenant wants to see the owner first
 	NoticeUnanswered = "schedule_unanswered" // ended: the owner did not come
+	NoticePaused     = "schedule_paused"     // ended: nobody resumed it
+	NoticeImpossible = "schedule_impossible" // ended: this portal does not know its time zone, or the like
+)
+
+const again = "Set it up again if you still need it."
+
+var (
+	noticePaused     = Notice{Code: NoticePaused, Message: "This repeated scan has ended: it was paused for 90 days.", Next: again}
+	noticeImpossible = Notice{Code: NoticeImpossible, Message: "This repeated scan has ended: its time or what it scans cannot be understood any more.", Next: again}
 )
 
 var errNothingKept = apperr.New(apperr.Conflict, "schedule_not_permitted", "The portal has no permission of yours for repeated scans yet.").
@@ -30,8 +39,8 @@ func (s *Service) PermissionKept(ctx context.Context, person access.PersonID) (t
 	return s.delegations.Kept(ctx, person)
 }
 
-// ConfirmSchedule makes an unconfirmed schedule of the owner run, now that what
-// they agreed to is kept; one that is confirmed stays as it is. With an empty id
+// ConfirmSchedule makes an unconfirmed or paused schedule of the owner run from its
+// next time on, now that what they agreed to is kept; any other stays as it is. With an empty id
 // it confirms none. What is kept for nothing is forgotten, and runs that need the
 // owner are told that they were here.
 func (s *Service) ConfirmSchedule(ctx context.Context, owner access.PersonID, id ID) error {
@@ -44,7 +53,7 @@ func (s *Service) ConfirmSchedule(ctx context.Context, owner access.PersonID, id
 	}
 	if id != "" {
 		err = s.changeSchedule(ctx, owner, id, func(one *Schedule, now time.Time) (err error) {
-			if one.State != ScheduleUnconfirmed {
+			if one.State != ScheduleUnconfirmed && one.State != SchedulePaused {
 				return errUnchanged
 			}
 			one.State = ScheduleActive
@@ -106,7 +115,8 @@ func (s *Service) endAll(ctx context.Context, owner access.PersonID, notice Noti
 func (s ScheduleState) needsPermission() bool { return s == ScheduleActive || s == SchedulePaused }
 
 // forgetUnused erases the kept refresh token of a person who has no schedule that
-// needs it. What they bring meanwhile stays.
+// needs it. What they bring meanwhile stays, also while the schedule that it is for
+// is not confirmed yet.
 func (s *Service) forgetUnused(ctx context.Context, owner access.PersonID) error {
 	kept, err := s.delegations.Kept(ctx, owner)
 	if err != nil || kept.IsZero() {
@@ -116,7 +126,8 @@ func (s *Service) forgetUnused(ctx context.Context, owner access.PersonID) error
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(list, func(o Schedule) bool { return o.State.needsPermission() }) {
+	fresh := s.now().Sub(kept) < keptUnused
+	if slices.ContainsFunc(list, func(o Schedule) bool { return o.State.needsPermission() || fresh && o.State == ScheduleUnconfirmed }) {
 		return nil
 	}
 	return s.delegations.Forget(ctx, owner, kept)
@@ -223,7 +234,7 @@ func (s *Service) ownerMissed(ctx context.Context, owner access.PersonID, id ID)
 		case now.Sub(one.Notice.At) >= OwnerPatience:
 			one.State, one.NextAt = ScheduleEnded, time.Time{}
 			one.Notice = Notice{Code: NoticeUnanswered, At: now, Message: "This repeated scan has ended: for days the company sign-in wanted to see you first.",
-				Next: "Set it up again if you still need it."}
+				Next: again}
 		default:
 			return errUnchanged
 		}

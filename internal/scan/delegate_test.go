@@ -22,9 +22,6 @@ func TestScheduleWaitsForItsPermission(t *testing.T) {
 	if err := w.service.ConfirmSchedule(ctx, ann, s.ID); !apperr.HasCode(err, "schedule_not_permitted") {
 		t.Errorf("confirmed with nothing kept: %v", err)
 	}
-	if err := w.service.ResumeSchedule(ctx, ann, s.ID); err != nil || w.only().State != scan.ScheduleUnconfirmed {
-		t.Errorf("resumed unconfirmed: %+v, %v", w.only(), err)
-	}
 	w.pass(23 * time.Hour)
 	if got := w.due(); len(got) != 0 || w.only().State != scan.ScheduleUnconfirmed || w.service.ActiveSchedules(ctx, ann) != 0 {
 		t.Errorf("unconfirmed, yet %+v", got)
@@ -212,6 +209,58 @@ func TestWithdrawnPermissionEndsEverything(t *testing.T) {
 	}
 	if err := w.service.RemoveSchedule(t.Context(), ann, s.ID); err != nil || len(w.all()) != 1 {
 		t.Errorf("%+v, %v", w.all(), err)
+	}
+}
+
+// A process that dies between two steps leaves something behind that nothing needs:
+// a while later it is gone.
+func TestWhatIsKeptForNothingGoes(t *testing.T) {
+	w, v := scheduling(t)
+	s := w.mustSchedule(v, sub1)
+	v.bring(bob) // and no schedule of his was ever confirmed
+	w.pass(9 * time.Minute)
+	w.due()
+	if !v.has(bob) || !v.has(ann) {
+		t.Errorf("kept %v", v.kept)
+	}
+	w.pass(2 * time.Minute)
+	if w.due(); v.has(bob) || !v.has(ann) {
+		t.Errorf("kept %v", v.kept)
+	}
+	// The end of the last schedule does not take what a visit brought for another.
+	other, err := w.schedule(ann, everyMorning, sub2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.bring(ann)
+	if err := errors.Join(w.service.EndSchedule(t.Context(), ann, s.ID), w.service.ConfirmSchedule(t.Context(), ann, other.ID)); err != nil || !v.has(ann) {
+		t.Errorf("%v, kept %v", err, v.kept)
+	}
+}
+
+// One that is paused does not keep a permission for ever, and does not run again
+// without one.
+func TestPausedScheduleEnds(t *testing.T) {
+	w, v := scheduling(t)
+	s := w.mustSchedule(v, sub1)
+	if err := w.service.PauseSchedule(t.Context(), ann, s.ID); err != nil {
+		t.Fatal(err)
+	}
+	v.mu.Lock()
+	kept := v.kept[ann]
+	delete(v.kept, ann)
+	v.mu.Unlock()
+	if err := w.service.ConfirmSchedule(t.Context(), ann, s.ID); !apperr.HasCode(err, "schedule_not_permitted") || w.only().State != scan.SchedulePaused {
+		t.Errorf("resumed with nothing kept: %v, %+v", err, w.only())
+	}
+	v.kept[ann] = kept
+	w.pass(scan.PausedFor)
+	if w.due(); w.only().State != scan.SchedulePaused || !v.has(ann) {
+		t.Errorf("%+v, kept %v", w.only(), v.kept)
+	}
+	w.pass(time.Second)
+	if w.due(); w.only().State != scan.ScheduleEnded || w.only().Notice.Code != scan.NoticePaused || v.has(ann) {
+		t.Errorf("%+v, kept %v", w.only(), v.kept)
 	}
 }
 

@@ -44,6 +44,9 @@ const (
 	MaxScheduledPerDay = azts.ScansPerDay / 2
 	// UnconfirmedFor is how long a schedule waits to be confirmed.
 	UnconfirmedFor = 24 * time.Hour
+	// PausedFor is how long one may be paused before it ends: the permission is kept
+	// for it meanwhile.
+	PausedFor = 90 * 24 * time.Hour
 	// EndedFor is how long one that has ended is listed.
 	EndedFor = 90 * 24 * time.Hour
 	// OwnerPatience is how long the runs of a schedule may need its owner, who does
@@ -198,6 +201,9 @@ type ScheduleRecords interface {
 	// DropSchedules deletes the schedules in a state that have not changed since
 	// before, and returns how many.
 	DropSchedules(ctx context.Context, state ScheduleState, before time.Time) (int, error)
+	// StaleSchedules returns the schedules in a state that have not changed since
+	// before, at most limit.
+	StaleSchedules(ctx context.Context, state ScheduleState, before time.Time, limit int) ([]Schedule, error)
 	// CountSchedules counts a person's schedules in a state.
 	CountSchedules(ctx context.Context, owner access.PersonID, state ScheduleState) (int, error)
 	// SchedulesOf returns a person's schedules, those that have ended last, else
@@ -225,4 +231,7 @@ type Delegations interface {
 	// Forget erases what the person brought at kept, or whatever is kept for them
 	// if that is zero.
 	Forget(ctx context.Context, owner access.PersonID, kept time.Time) error
+	// ForgetUnused erases what persons brought before a time who have no schedule
+	// but such that have ended, and returns how many.
+	ForgetUnused(ctx context.Context, before time.Time) (int, error)
 }

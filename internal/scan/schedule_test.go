@@ -112,7 +112,8 @@ func TestDailyPlanRunsOnceADate(t *testing.T) {
 
 // vault is delegations as a test sees them.
 type vault struct {
-	now func() time.Time
+	now     func() time.Time
+	records *scantest.Memory
 
 	mu      sync.Mutex
 	kept    map[access.PersonID]time.Time
@@ -150,6 +151,22 @@ func (v *vault) Forget(_ context.Context, owner access.PersonID, kept time.Time)
 	return nil
 }
 
+func (v *vault) ForgetUnused(ctx context.Context, before time.Time) (n int, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for owner, kept := range v.kept {
+		list, err := v.records.SchedulesOf(ctx, owner, 1) // those that have ended come last
+		if err != nil {
+			return n, err
+		}
+		if kept.Before(before) && (len(list) == 0 || list[0].State == scan.ScheduleEnded) {
+			delete(v.kept, owner)
+			n++
+		}
+	}
+	return n, nil
+}
+
 func (v *vault) AzTSToken(_ context.Context, owner access.PersonID) (azts.TokenSource, error) {
 	return vaultSource{v, owner}, nil
 }
@@ -176,7 +193,7 @@ func (vaultSource) Invalidate(context.Context, string, string) {}
 func scheduling(t *testing.T) (*world, *vault) {
 	t.Helper()
 	w := newWorld(t)
-	v := &vault{kept: map[access.PersonID]time.Time{}, now: w.clock}
+	v := &vault{kept: map[access.PersonID]time.Time{}, now: w.clock, records: w.records}
 	var err error
 	w.service, err = scan.New(scan.Config{Records: w.records, AzTS: w.client, Tokens: w, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: w.clock,
 		Schedules: w.records, Delegations: v})
@@ -380,7 +397,7 @@ func TestScheduleIsPausedResumedAndEnded(t *testing.T) {
 	if got := w.due(); len(got) != 1 || got[0].Schedule != other.ID {
 		t.Errorf("run while paused: %+v", got)
 	}
-	if err := w.service.ResumeSchedule(ctx, ann, s.ID); err != nil {
+	if err := w.service.ConfirmSchedule(ctx, ann, s.ID); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.due(); len(got) != 1 {
@@ -402,7 +419,8 @@ func TestScheduleIsPausedResumedAndEnded(t *testing.T) {
 	if got := w.due(); len(got) != 3 {
 		t.Errorf("run after the end: %d scans", len(got))
 	}
-	if err := w.service.ResumeSchedule(ctx, ann, s.ID); err != nil || w.all()[0].State != scan.ScheduleEnded || w.all()[1].State != scan.ScheduleEnded {
+	v.bring(ann)
+	if err := w.service.ConfirmSchedule(ctx, ann, s.ID); err != nil || w.all()[0].State != scan.ScheduleEnded || w.all()[1].State != scan.ScheduleEnded {
 		t.Errorf("an ended one is resumed: %v, %+v", err, w.all())
 	}
 }
@@ -424,7 +442,7 @@ func TestBrokenScheduleStopsNobodyElse(t *testing.T) {
 		t.Errorf("ann has the scans %+v", got)
 	}
 	list, err := w.service.Schedules(t.Context(), bob)
-	if err != nil || len(list) != 1 || list[0].State != scan.ScheduleEnded || list[0].Notice.Code != "schedule_plan" || v.has(bob) {
+	if err != nil || len(list) != 1 || list[0].State != scan.ScheduleEnded || list[0].Notice.Code != scan.NoticeImpossible || v.has(bob) {
 		t.Errorf("bob's are %+v, %v; kept %v", list, err, v.has(bob))
 	}
 }
@@ -447,7 +465,7 @@ func (w *world) confirmAs(v *vault) func(context.Context, access.PersonID, scan.
 func TestNobodyTouchesAnotherPersonsSchedule(t *testing.T) {
 	w, v := scheduling(t)
 	s := w.mustSchedule(v, sub1)
-	for name, touch := range map[string]func(context.Context, access.PersonID, scan.ID) error{"pause": w.service.PauseSchedule, "resume": w.service.ResumeSchedule,
+	for name, touch := range map[string]func(context.Context, access.PersonID, scan.ID) error{"pause": w.service.PauseSchedule,
 		"end": w.service.EndSchedule, "dismiss": w.service.DismissNotice, "remove": w.service.RemoveSchedule, "confirm": w.confirmAs(v)} {
 		for _, who := range []access.PersonID{bob, {}} {
 			if err := touch(t.Context(), who, s.ID); !apperr.HasCode(err, "schedule_not_found") {

@@ -23,6 +23,9 @@ const (
 	dueEvery = time.Minute
 	dueLimit = 200
 	dueTime  = 20 * time.Second
+	// keptUnused is how long something may be kept for a person before the schedule
+	// runs that it was brought for.
+	keptUnused = 10 * time.Minute
 	// listedSchedules is how many of a person's schedules are read, ended ones included.
 	listedSchedules = 100
 )
@@ -79,15 +82,27 @@ func (s *Service) RunDue(ctx context.Context) error {
 			failed = append(failed, fmt.Errorf("schedule %s: %w", one.ID, err))
 		}
 	}
-	_, unconfirmed := s.schedules.DropSchedules(ctx, ScheduleUnconfirmed, now.Add(-UnconfirmedFor))
-	_, ended := s.schedules.DropSchedules(ctx, ScheduleEnded, now.Add(-EndedFor))
-	return errors.Join(append(failed, unconfirmed, ended)...)
+	return errors.Join(append(failed, s.tidy(ctx, now))...)
 }
 
-// noticeImpossible is for a schedule whose plan means nothing to this portal, such
-// as a time zone that was known where it was made.
-var noticeImpossible = Notice{Code: "schedule_plan", Message: "This repeated scan has ended: its time or what it scans cannot be understood any more.",
-	Next: "Set it up again if you still need it."}
+// tidy ends and drops the schedules whose time is over, and erases what is kept
+// for nothing.
+func (s *Service) tidy(ctx context.Context, now time.Time) error {
+	paused, err := s.schedules.StaleSchedules(ctx, SchedulePaused, now.Add(-PausedFor), dueLimit)
+	for _, one := range paused {
+		if e := s.endSchedule(ctx, one, noticePaused); !errors.Is(e, ErrConflict) {
+			err = errors.Join(err, e)
+		}
+	}
+	_, unconfirmed := s.schedules.DropSchedules(ctx, ScheduleUnconfirmed, now.Add(-UnconfirmedFor))
+	_, ended := s.schedules.DropSchedules(ctx, ScheduleEnded, now.Add(-EndedFor))
+	// Who died between two steps may have left something behind.
+	n, unused := s.delegations.ForgetUnused(ctx, now.Add(-keptUnused))
+	if n > 0 {
+		s.log.WarnContext(ctx, "permissions that were kept for nothing are erased", "persons", n)
+	}
+	return errors.Join(err, unconfirmed, ended, unused)
+}
 
 // endSchedule ends a schedule with a notice, if it is as it was read.
 func (s *Service) endSchedule(ctx context.Context, one Schedule, notice Notice) error {
@@ -262,7 +277,8 @@ func (s *Service) ActiveSchedules(ctx context.Context, person access.PersonID) i
 	return n
 }
 
-// PauseSchedule stops the runs of a schedule until it is resumed.
+// PauseSchedule stops the runs of a schedule until it is confirmed anew, or ends
+// after [PausedFor].
 func (s *Service) PauseSchedule(ctx context.Context, owner access.PersonID, id ID) error {
 	return s.changeSchedule(ctx, owner, id, func(one *Schedule, _ time.Time) error {
 		if one.State != ScheduleActive {
@@ -270,18 +286,6 @@ func (s *Service) PauseSchedule(ctx context.Context, owner access.PersonID, id I
 		}
 		one.State, one.NextAt = SchedulePaused, time.Time{}
 		return nil
-	})
-}
-
-// ResumeSchedule lets a paused schedule run again, from its next time on.
-func (s *Service) ResumeSchedule(ctx context.Context, owner access.PersonID, id ID) error {
-	return s.changeSchedule(ctx, owner, id, func(one *Schedule, now time.Time) (err error) {
-		if one.State != SchedulePaused {
-			return errUnchanged
-		}
-		one.State = ScheduleActive
-		one.NextAt, err = one.Plan.Next(now)
-		return err
 	})
 }
 

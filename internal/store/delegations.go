@@ -8,6 +8,7 @@ import (
 
 	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/internal/scan"
 )
 
 // SaveDelegation implements entra.DelegationRecords.
@@ -68,14 +69,30 @@ func (db *DB) LoadDelegation(ctx context.Context, owner access.PersonID) (entra.
 	return d, nil
 }
 
+// DeleteUnusedDelegations implements entra.DelegationRecords.
+func (db *DB) DeleteUnusedDelegations(ctx context.Context, before time.Time) (int, error) {
+	return db.deleteDelegations(ctx, `DELETE FROM delegations WHERE kept_at < $1 AND NOT EXISTS (SELECT 1 FROM schedules s
+		WHERE s.authority = delegations.authority AND s.subject = delegations.subject AND s.state <> $2)`, micros(before), scan.ScheduleEnded)
+}
+
+// DeleteDelegations erases what is kept for anybody, and returns for how many.
+func (db *DB) DeleteDelegations(ctx context.Context) (int, error) {
+	return db.deleteDelegations(ctx, "DELETE FROM delegations")
+}
+
 // DeleteDelegation implements entra.DelegationRecords.
 func (db *DB) DeleteDelegation(ctx context.Context, owner access.PersonID, keptAt time.Time) error {
-	n, err := db.exec(ctx, "DELETE FROM delegations WHERE authority = $1 AND subject = $2 AND (kept_at = $3 OR $3 = 0)", owner.Authority, owner.Subject, micros(keptAt))
+	_, err := db.deleteDelegations(ctx, "DELETE FROM delegations WHERE authority = $1 AND subject = $2 AND (kept_at = $3 OR $3 = 0)", owner.Authority, owner.Subject, micros(keptAt))
+	return err
+}
+
+func (db *DB) deleteDelegations(ctx context.Context, query string, args ...any) (int, error) {
+	n, err := db.exec(ctx, query, args...)
 	if err != nil {
-		return fmt.Errorf("store: erasing a delegation: %w", err)
+		return 0, fmt.Errorf("store: erasing delegations: %w", err)
 	}
 	if n > 0 {
 		db.scrubbed(ctx)
 	}
-	return nil
+	return int(n), nil
 }

@@ -139,6 +139,13 @@ func (db *DB) DropSchedules(ctx context.Context, state scan.ScheduleState, befor
 	return int(n), nil
 }
 
+// StaleSchedules implements scan.ScheduleRecords.
+func (db *DB) StaleSchedules(ctx context.Context, state scan.ScheduleState, before time.Time, limit int) ([]scan.Schedule, error) {
+	r, err := db.query(ctx, "SELECT "+scheduleColumns+" FROM schedules WHERE state = $1 AND changed_at < $2 ORDER BY changed_at, id "+limitTo(limit),
+		state, micros(before))
+	return collect(r, err, scanSchedule)
+}
+
 // CountSchedules implements scan.ScheduleRecords.
 func (db *DB) CountSchedules(ctx context.Context, owner access.PersonID, state scan.ScheduleState) (int, error) {
 	var n int

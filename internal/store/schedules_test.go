@@ -52,6 +52,7 @@ func (kept) Kept(context.Context, access.PersonID) (time.Time, error) {
 	return time.Unix(1, 0), nil
 }
 func (kept) Forget(context.Context, access.PersonID, time.Time) error { return nil }
+func (kept) ForgetUnused(context.Context, time.Time) (int, error)     { return 0, nil }
 
 // neverAzTS is for services that only start scans.
 type neverAzTS struct{ scan.AzTS }

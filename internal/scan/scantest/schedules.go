@@ -76,6 +76,12 @@ func (m *Memory) DropSchedules(_ context.Context, state scan.ScheduleState, befo
 	return n - len(m.schedules), nil
 }
 
+// StaleSchedules implements scan.ScheduleRecords.
+func (m *Memory) StaleSchedules(_ context.Context, state scan.ScheduleState, before time.Time, limit int) ([]scan.Schedule, error) {
+	return m.pick(limit, func(s scan.Schedule) bool { return s.State == state && s.ChangedAt.Before(before) },
+		func(a, b scan.Schedule) int { return a.ChangedAt.Compare(b.ChangedAt) }), nil
+}
+
 // CountSchedules implements scan.ScheduleRecords.
 func (m *Memory) CountSchedules(_ context.Context, owner access.PersonID, state scan.ScheduleState) (int, error) {
 	return len(m.pick(math.MaxInt, func(s scan.Schedule) bool { return s.Owner == owner && s.State == state },
@@ -335,6 +341,11 @@ func Schedules(t *testing.T, records scan.ScheduleRecords, scans scan.Records) {
 		count(scan.ScheduleActive, 1)
 		count(scan.ScheduleEnded, 1)
 		count(scan.ScheduleUnconfirmed, 1)
+		for before, want := range map[time.Time]int{at: 0, at.Add(time.Microsecond): 1} {
+			if stale, err := records.StaleSchedules(ctx, scan.ScheduleUnconfirmed, before, 10); err != nil || len(stale) != want || want > 0 && stale[0].ID != waits.ID {
+				t.Errorf("unconfirmed before %v: %+v, %v", before, stale, err)
+			}
+		}
 		for _, drop := range []struct {
 			state  scan.ScheduleState
 			before time.Time

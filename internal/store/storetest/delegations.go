@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"reflect"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/internal/scan"
 )
 
 // TestDelegationRecords checks that two handles on one database do what
@@ -15,6 +17,8 @@ import (
 func TestDelegationRecords(t *testing.T, a, b interface {
 	entra.DelegationRecords
 	entra.IssueRecords
+	scan.ScheduleRecords
+	DeleteDelegations(ctx context.Context) (int, error)
 }) {
 	ctx := t.Context()
 	ann, bob := access.PersonID{Authority: "t", Subject: "delegating ann"}, access.PersonID{Authority: "t", Subject: "delegating bob"}
@@ -68,6 +72,30 @@ func TestDelegationRecords(t *testing.T, a, b interface {
 	if _, err := a.LoadDelegation(ctx, bob); !errors.Is(err, entra.ErrNoDelegation) {
 		t.Errorf("another person's: %v", err)
 	}
+	schedule := scan.Schedule{ID: "delegating", Owner: ann, State: scan.ScheduleActive, Version: 1}
+	if _, err := a.CreateSchedule(ctx, schedule, func([]scan.Schedule) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	unused := func(what string, before time.Time, want int) {
+		t.Helper()
+		if n, err := a.DeleteUnusedDelegations(ctx, before); err != nil || n != want {
+			t.Errorf("%s: %d went, %v; want %d", what, n, err, want)
+		}
+	}
+	unused("in use", again.KeptAt.Add(time.Hour), 0)
+	schedule.State = scan.ScheduleEnded
+	ok(a.SaveSchedule(ctx, schedule))
+	unused("just brought", again.KeptAt, 0)
+	want("which is not unused yet", again)
+	unused("of no use", again.KeptAt.Add(time.Microsecond), 1)
+	ok(a.SaveDelegation(ctx, again, issue("6")))
+	issues = 4
+	if n, err := b.DeleteDelegations(ctx); err != nil || n != 1 {
+		t.Errorf("all: %d went, %v", n, err)
+	}
+	ok(a.SaveDelegation(ctx, again, issue("7")))
+	issues = 5
+
 	ok(a.DeleteDelegation(ctx, ann, first.KeptAt)) // what was brought since stays
 	want("after the end of what was replaced", again)
 	ok(errors.Join(a.DeleteDelegation(ctx, bob, time.Time{}), a.DeleteDelegation(ctx, ann, again.KeptAt), a.DeleteDelegation(ctx, ann, time.Time{})))
