@@ -32,7 +32,7 @@ func TestEachDocumentedControlLeadsToItsPage(t *testing.T) {
 
 func TestAttackControlIDAsAddress(t *testing.T) {
 	for _, id := range []string{"", "Azure_", "Azure_Storage", "Azure_Storage_", "Org_Storage_DP", "Azure_Unheard_Of", "Azure_Storage_/../..",
-		"Azure_Storage_x?y", "Azure_Storage_\"><script>", "Azure_../x_y", "javascript:alert(1)", "azure_storage_dp"} {
+		"Azure_Storage_x?y", "Azure_Storage_\"><script>", "Azure_../x_y", "javascript:alert(1)", "azure_storage_dp", "Azure_Storage_MyOrg_Own_Control"} {
 		if got := azts.ControlDocs(id); got != "" {
 			t.Errorf("%q leads to %q", id, got)
 		}
