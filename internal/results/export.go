@@ -8,6 +8,7 @@ import (
 	"iter"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -23,7 +24,8 @@ const exportBuffer = 64 << 10
 
 // WriteCSV writes rows as RFC 4180 has it, in UTF-8, with a byte order mark if bom
 // is set, by which Excel knows it. What a spreadsheet would take for a formula
-// gets an apostrophe in front, see [FormulaSafe]. Line ends inside cells stay as
+// gets an apostrophe in front, see [FormulaSafe]; what is longer than Excel takes
+// is cut, and says so. Line ends inside cells stay as
 // they are.
 //
 // After an error, of rows or of w, what was written is not whole: whoever sends
@@ -91,8 +93,32 @@ func (m *memory) append(line []byte, cell string) []byte {
 	return line
 }
 
+const (
+	// maxCell is how long a cell gets, in UTF-16 units: Excel takes 32,767, and
+	// puts what is beyond into other cells.
+	maxCell = 32_000
+	cutMark = "… (cut: a spreadsheet takes no more)"
+)
+
+// fitting cuts a cell that is longer than a spreadsheet takes, and says so in it.
+func fitting(cell string) string {
+	if len(cell) <= maxCell {
+		return cell
+	}
+	units, cut := 0, 0 // cut is where the mark would fit
+	for i, c := range cell {
+		if units <= maxCell-len(cutMark) {
+			cut = i
+		}
+		if units += utf16.RuneLen(c); units > maxCell {
+			return cell[:cut] + cutMark
+		}
+	}
+	return cell
+}
+
 func appendCell(line []byte, cell string) []byte {
-	cell = FormulaSafe(cell)
+	cell = fitting(FormulaSafe(cell))
 	if !quoted(cell) {
 		return append(line, cell...)
 	}

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"azts.internal/portal/internal/azts"
@@ -208,6 +209,28 @@ func TestFormulasAreFoundLikeByTheReference(t *testing.T) {
 		}
 		if got, want := results.FormulaSafe(string(cell)), reference(string(cell)); got != want {
 			t.Fatalf("%q became %q, want %q", string(cell), got, want)
+		}
+	}
+}
+
+// TestNoCellIsLongerThanExcelTakes: with the apostrophes of its guard, too.
+func TestNoCellIsLongerThanExcelTakes(t *testing.T) {
+	for name, text := range map[string]string{"letters": strings.Repeat("x", 40_000), "apostrophes": strings.Repeat(";=", azts.TextLimit/2),
+		"pairs": strings.Repeat("😀", 20_000), "wide": strings.Repeat("ü", 31_000), "most": strings.Repeat("x", 32_000)} {
+		var out bytes.Buffer
+		if err := results.WriteCSV(&out, func(yield func(results.Row, error) bool) {
+			yield(results.Row{Result: azts.Result{StatusReason: text}}, nil)
+		}, false); err != nil {
+			t.Fatal(err)
+		}
+		records, err := csv.NewReader(&out).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cell, whole := records[1][8], results.FormulaSafe(text)
+		cut := strings.HasSuffix(cell, "… (cut: a spreadsheet takes no more)")
+		if n := len(utf16.Encode([]rune(cell))); n > 32_000 || cut != (len(utf16.Encode([]rune(whole))) > 32_000) || cut && n < 31_900 || !cut && cell != whole || !utf8.ValidString(cell) {
+			t.Errorf("%s: the cell has %d units, cut %v", name, n, cut)
 		}
 	}
 }
