@@ -90,7 +90,7 @@ func (s *latestResults) row(live *session.Session, v *azts.Result) templates.Res
 		Resource: v.ResourceName, Group: v.ResourceGroupName, ResourceID: v.ResourceID, Reason: v.StatusReason, Description: v.Description,
 		Remediation: v.Remediation, Category: v.Category, Baseline: v.IsBaseline, ExceptionState: v.ExceptionWorkflow,
 		ExceptionExpiry: v.ExceptionExpiry.Text, Justification: v.Justification,
-		PortalURL: resourceLink(s.portalHost, live.User.TenantID, v.ResourceID)}
+		PortalURL: resourceLink(s.portalHost, live.User.TenantID, v.SubscriptionID, v.ResourceID)}
 	return row
 }
 

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"azts.internal/portal/internal/azts"
 	"azts.internal/portal/internal/results"
@@ -73,7 +75,7 @@ func (s *findings) result(r *http.Request, live *session.Session, scanID string,
 	v := templates.ScanResultPage{Page: s.page(r, "", templates.ScansURL), ScanID: scanID, Title: beginning(title, 160), ControlID: plain(row.ControlName),
 		Status: row.Status, Severity: row.Severity, Category: plain(row.Category), Baseline: row.IsBaseline, DocsURL: azts.ControlDocs(row.ControlName),
 		Description: plain(row.Description), Fix: fixOf(row.Remediation), Resource: plain(row.ResourceName), ResourceID: plain(row.ResourceID), Group: plain(row.ResourceGroupName),
-		SubscriptionID: row.SubscriptionID, PortalURL: resourceLink(s.portalHost, live.User.TenantID, row.ResourceID), Exception: exceptionOf(&row.Result, s.now())}
+		SubscriptionID: row.SubscriptionID, PortalURL: resourceLink(s.portalHost, live.User.TenantID, row.SubscriptionID, row.ResourceID), Exception: exceptionOf(&row.Result, s.now())}
 	v.Reason, v.Evidence = evidenceOf(row.StatusReason)
 	v.Reason, v.Evidence = plain(v.Reason), plain(v.Evidence)
 	back := list
@@ -93,9 +95,12 @@ func (s *findings) result(r *http.Request, live *session.Session, scanID string,
 }
 
 // resourceLink returns the address of a resource in the Azure portal, "" where an
-// id is none: the text comes from strangers.
-func resourceLink(portalHost, tenantID, resourceID string) string {
-	if !strings.HasPrefix(resourceID, "/subscriptions/") || strings.ContainsAny(resourceID, "?#\\ \t\r\n") || tenantID == "" {
+// id is none of the subscription: the text comes from strangers.
+func resourceLink(portalHost, tenantID, subscriptionID, resourceID string) string {
+	segments := strings.Split(resourceID, "/")
+	if len(segments) < 3 || segments[0] != "" || !strings.EqualFold(segments[1], "subscriptions") || !strings.EqualFold(segments[2], subscriptionID) || tenantID == "" ||
+		slices.ContainsFunc(segments[2:], func(s string) bool { return s == "" || s == "." || s == ".." }) ||
+		strings.ContainsFunc(resourceID, func(c rune) bool { return strings.ContainsRune(`?#\%`, c) || unicode.IsSpace(c) || templates.Unseen(c) }) {
 		return ""
 	}
 	link := url.URL{Scheme: "https", Host: portalHost, Path: "/", Fragment: "@" + tenantID + "/resource" + resourceID}

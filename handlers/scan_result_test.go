@@ -155,6 +155,26 @@ func TestAttackEvidenceThatGrows(t *testing.T) {
 	}
 }
 
+// TestAttackResourceIDAsAddress: a link leads to a resource of the row's own
+// subscription, and to no other page of the Azure portal.
+func TestAttackResourceIDAsAddress(t *testing.T) {
+	for _, id := range []string{"/subscriptions/" + subA, "/SUBSCRIPTIONS/" + strings.ToUpper(subA) + "/resourceGroups/Übung/providers/a.b/c/d"} {
+		if got, want := resourceLink("portal.azure.com", "t", subA, id), (&url.URL{Fragment: "@t/resource" + id}).String(); got != "https://portal.azure.com/"+want {
+			t.Errorf("%q leads to %q, want %q", id, got, want)
+		}
+	}
+	own := "/subscriptions/" + subA
+	if got := resourceLink("portal.azure.com", "", subA, own); got != "" {
+		t.Errorf("without a tenant it leads to %q", got)
+	}
+	for _, id := range []string{"", "/", "x", "javascript:alert(1)", own[1:], "/subscriptions", "/subscriptions/", "/subscriptions/" + subB + "/x", "//" + own, own + "/", own + "//evil.example",
+		own + "/../../blade/x", own + "/./x", own + "/%2e%2e/x", own + "/x?y", own + "/x#y", own + `\x`, own + "/x y", own + "/\u202egnp", own + "/x\u2028y", own + "/\u00a0"} {
+		if got := resourceLink("portal.azure.com", "t", subA, id); got != "" {
+			t.Errorf("%q leads to %q", id, got)
+		}
+	}
+}
+
 func TestAnExceptionRemindsOfItsEnd(t *testing.T) {
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	for left, want := range map[time.Duration]string{

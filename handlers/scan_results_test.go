@@ -253,6 +253,7 @@ func TestAThousandValuesMakeNoHeavyPage(t *testing.T) {
 func TestOneResultTellsEverything(t *testing.T) {
 	r := newReader(t)
 	list := rows(30)
+	list[10].ControlName = "Azure_Storage_DP_Encrypt_In_Transit" // one that is documented
 	list[10].Description, list[10].Remediation, list[10].Justification = "What it checks.", "Do this:\naz storage account update --name x\nThen look.", "Planned"
 	list[10].StatusReason = `Not as it should be: {"tls":"1.0","open":[22,3389]}`
 	list[10].ExceptionWorkflow, list[10].ExceptionExpiry = "Approved", azts.Stamp{Time: r.clock().Add(3*24*time.Hour + time.Hour), Text: "11/04/2026 10:00:00"}
@@ -271,7 +272,7 @@ func TestOneResultTellsEverything(t *testing.T) {
 	}
 	holds(t, doc, ".panel", "The exception ends in 3 days", "4 November 2026")
 	for text, want := range map[string]string{"Open in the Azure portal": "https://portal.azure.com/#@t/resource/subscriptions/" + subA + "/st0010",
-		"Documentation of this control": "https://github.com/azsk/AzTS-docs/blob/HEAD/Control%20coverage/Feature/Storage.md#azure_storage_dp_10"} {
+		"Documentation of this control": "https://github.com/azsk/AzTS-docs/blob/HEAD/Control%20coverage/Feature/Storage.md#azure_storage_dp_encrypt_in_transit"} {
 		if got := doc.Find("a:contains('"+text+"')").AttrOr("href", ""); got != want {
 			t.Errorf("%s leads to %q, want %q", text, got, want)
 		}
