@@ -386,6 +386,9 @@ func target(one scan.Scan, part scan.Part, name string, now time.Time) templates
 	case part.State == scan.PartQuotaReached && !part.RetryAt.IsZero():
 		t.Next, t.NextAt = "Scan it again after", part.RetryAt
 	case part.State == scan.PartCompleted:
+		if part.CompletedAt.IsZero() {
+			t.Reason = "AzTS gave a time that cannot be read. Its numbers have changed since it was asked, and there are results."
+		}
 		t.ResultsURL = templates.ScanFindingsURL(string(one.ID), "")
 		if len(one.Parts) > 1 {
 			t.ResultsURL = templates.SubscriptionFindingsURL(string(one.ID), part.SubscriptionID)

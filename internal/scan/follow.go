@@ -3,6 +3,7 @@ package scan
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -146,6 +147,7 @@ type fingerprint struct {
 	state                    State
 	problem                  Problem
 	open, completed, ordered int
+	seen                     int   // parts whose time cannot be read
 	version                  int64 // what was stored meanwhile is not the end of it
 }
 
@@ -153,13 +155,16 @@ func (s Scan) fingerprint() fingerprint {
 	open, completed, _ := s.Counts()
 	problem := s.Problem
 	problem.Reference = "" // the same problem keeps the reference of its first log line
-	ordered := 0           // parts that AzTS has been asked for
+	ordered, seen := 0, 0  // parts that AzTS has been asked for, and whose time cannot be read
 	for _, p := range s.Parts {
+		if p.SummarySeen != "" {
+			seen++
+		}
 		if p.State != PartPending && p.State != PartAsked {
 			ordered++
 		}
 	}
-	return fingerprint{s.State, problem, open, completed, ordered, s.Version}
+	return fingerprint{s.State, problem, open, completed, ordered, seen, s.Version}
 }
 
 // look asks AzTS about the open parts, or for the next ones, and moves the scan
@@ -279,6 +284,15 @@ func (s *Service) poll(ctx context.Context, scan *Scan, source azts.TokenSource)
 	if err != nil {
 		return err
 	}
+	said := make(map[string]*azts.Summary, len(summaries))
+	for i := range summaries {
+		said[summaries[i].SubscriptionID] = &summaries[i]
+	}
+	for id, p := range open {
+		if sum := said[id]; p.SummarySeen == "" && (sum == nil || sum.LastModified.Time.IsZero()) {
+			p.SummarySeen = saidBy(sum)
+		}
+	}
 	confirmed := 0
 	// Begun at another place each time (multiplied, so that no rhythm of looks hits
 	// the same one): those that never confirm must not keep the others waiting.
@@ -286,7 +300,14 @@ func (s *Service) poll(ctx context.Context, scan *Scan, source azts.TokenSource)
 	for i := range summaries {
 		sum := summaries[(start+i)%len(summaries)]
 		p := open[sum.SubscriptionID]
-		if p == nil || !sum.LastModified.Time.After(p.Since) {
+		if p == nil {
+			continue
+		}
+		at := sum.LastModified
+		unreadable := at.Time.IsZero() && at.Text != ""
+		// In place of a time that cannot be read counts that anything else is said
+		// than before.
+		if !at.Time.After(p.Since) && !(unreadable && saidBy(&sum) != p.SummarySeen) {
 			continue
 		}
 		if confirmed++; confirmed > confirmations {
@@ -300,10 +321,18 @@ func (s *Service) poll(ctx context.Context, scan *Scan, source azts.TokenSource)
 		case err != nil:
 			return err
 		case len(page.Results) > 0:
-			p.State, p.CompletedAt = PartCompleted, sum.LastModified.Time
+			p.State, p.CompletedAt = PartCompleted, at.Time
 		}
 	}
 	return nil
+}
+
+// saidBy is what of a summary changes with new results.
+func saidBy(s *azts.Summary) string {
+	if s == nil {
+		return "nothing"
+	}
+	return fmt.Sprintf("%q %d %d %d %q", s.LastModified.Text, s.Total.N, s.Passed.N, s.Failed.N, s.Compliance.Text)
 }
 
 // summaries asks for the summaries of a scan's open parts, together with other

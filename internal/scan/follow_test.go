@@ -42,6 +42,41 @@ func TestScanEndsWhenNewResultsAreThere(t *testing.T) {
 	}
 }
 
+// TestTimesThatCannotBeReadEndScansToo: that AzTS says something else than at
+// first, and has results, stands for the time.
+func TestTimesThatCannotBeReadEndScansToo(t *testing.T) {
+	for name, change := range map[string]func(*world){
+		"another text":  func(w *world) { w.modified[sub1] = "31/31/2026 6:16 PM" },
+		"other numbers": func(w *world) { w.failed = 7 },
+		"a first text":  nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.finish(sub1) // of an earlier scan
+			w.set(func() { w.modified[sub1] = "31/31/2026 6:15 PM" })
+			if change == nil {
+				delete(w.modified, sub1)
+				change = func(w *world) { w.modified[sub1] = "31/31/2026 6:15 PM" }
+			}
+			s := w.mustRequest(sub1, sub2)
+			for range 2 {
+				s, _ = w.look(s.ID)
+				want(t, s, scan.Running, scan.PartQueued, scan.PartQueued)
+				w.pass(time.Minute)
+			}
+			w.set(func() { change(w); w.results[sub1] = "" })
+			s, _ = w.look(s.ID)
+			want(t, s, scan.Running, scan.PartQueued, scan.PartQueued) // one signal alone
+			w.set(func() { w.results[sub1] = `{"ControlName":"c"}` })
+			s, _ = w.look(s.ID)
+			want(t, s, scan.Running, scan.PartCompleted, scan.PartQueued)
+			if at := s.Parts[0].CompletedAt; !at.IsZero() {
+				t.Errorf("completed at %v", at)
+			}
+		})
+	}
+}
+
 func TestScanWithoutResultsStallsAfterTwoHours(t *testing.T) {
 	w := newWorld(t)
 	s := w.mustRequest(sub1, sub2)

@@ -36,6 +36,7 @@ func TestSubscribersHearOfTheirOwnScans(t *testing.T) {
 func TestLookWithoutNewsIsNotTold(t *testing.T) {
 	w := newWorld(t)
 	s := w.mustRequest(sub1)
+	w.look(s.ID) // finds that there is nothing of it yet
 	events, cancel := w.service.Subscribe(ann)
 	defer cancel()
 	for range 3 {

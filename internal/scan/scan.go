@@ -90,8 +90,12 @@ type Part struct {
 	Since time.Time
 	// RetryAt is when AzTS said the quota frees up; zero when it did not say.
 	RetryAt time.Time
-	// CompletedAt is when AzTS stored the results.
+	// CompletedAt is when AzTS stored the results, zero also where the time that it
+	// gave cannot be read.
 	CompletedAt time.Time
+	// SummarySeen is what AzTS's summary said when it was first looked at and had
+	// no time that can be read, empty if it has always had one.
+	SummarySeen string
 }
 
 // Problem is what last stood in the way, in words for the owner.

@@ -45,6 +45,7 @@ type world struct {
 	requests   int               // scan requests that AzTS has seen
 	looks      int               // summaries that AzTS has been asked for
 	modified   map[string]string // lastModifiedDateTime by subscription
+	failed     int               // failedControlCount of each
 	results    map[string]string // data of the results by subscription
 	refuse     func(w http.ResponseWriter, r *http.Request) bool
 	answer     func() string // of a scan request; "" means all queued
@@ -146,7 +147,7 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	case strings.HasSuffix(r.URL.Path, "/search"):
 		w.looks++
 		for _, id := range body.SubscriptionIDList {
-			list = append(list, fmt.Sprintf(`{"subscriptionID":%q,"lastModifiedDateTime":%q}`, id, w.modified[id]))
+			list = append(list, fmt.Sprintf(`{"subscriptionID":%q,"lastModifiedDateTime":%q,"failedControlCount":%d}`, id, w.modified[id], w.failed))
 		}
 		fmt.Fprintf(rw, `{"searchResults":[%s]}`, strings.Join(list, ","))
 	default:

@@ -99,7 +99,7 @@ func seedHistory(b *testing.B, db *DB, owner access.PersonID, now time.Time) {
 		if first > 0 {
 			where = " WHERE n % 10 = 0"
 		}
-		must("INSERT INTO scan_parts ("+partColumns+") "+series(manyScans)+`SELECT 'scan-' || n, p, 'sub-' || p, 'completed', 'r', '', '', CAST($1 AS BIGINT) - n * CAST(900000000 AS BIGINT), 0, 0 FROM numbers`+parts+where, micros(now))
+		must("INSERT INTO scan_parts ("+partColumns+") "+series(manyScans)+`SELECT 'scan-' || n, p, 'sub-' || p, 'completed', 'r', '', '', CAST($1 AS BIGINT) - n * CAST(900000000 AS BIGINT), 0, 0, '' FROM numbers`+parts+where, micros(now))
 	}
 	must("ANALYZE")
 }

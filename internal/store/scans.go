@@ -14,7 +14,7 @@ const (
 	scanColumns = "id, authority, subject, idempotency_key, state, requested_at, changed_at, ended_at, problem_code, problem_message, problem_next, problem_reference, problem_claims, version, schedule_id"
 	// readColumns have their defaults in a new scan.
 	readColumns = "read_state, read_since, read_until, read_waits_since, read_ended_at, read_problem_code, read_problem_message, read_problem_next, read_problem_reference, read_problem_claims"
-	partColumns = "scan_id, position, subscription_id, state, scan_request_id, queue_status, message, since, retry_at, completed_at"
+	partColumns = "scan_id, position, subscription_id, state, scan_request_id, queue_status, message, since, retry_at, completed_at, summary_seen"
 )
 
 func scanScan(r row) (scan.Scan, error) {
@@ -45,7 +45,7 @@ type part struct {
 func scanPart(r row) (part, error) {
 	var p part
 	var position, since, retry, completed int64
-	err := r.Scan(&p.of, &position, &p.SubscriptionID, &p.State, &p.ScanRequestID, &p.QueueStatus, &p.Message, &since, &retry, &completed)
+	err := r.Scan(&p.of, &position, &p.SubscriptionID, &p.State, &p.ScanRequestID, &p.QueueStatus, &p.Message, &since, &retry, &completed, &p.SummarySeen)
 	if err != nil {
 		return p, fmt.Errorf("store: part of a scan: %w", err)
 	}
@@ -151,11 +151,11 @@ func (db *DB) saveScan(ctx context.Context, t tx, s scan.Scan) error {
 
 func saveParts(ctx context.Context, t tx, s scan.Scan) error {
 	for i, p := range s.Parts {
-		_, err := t.exec(ctx, "INSERT INTO scan_parts ("+partColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+		_, err := t.exec(ctx, "INSERT INTO scan_parts ("+partColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 			ON CONFLICT (scan_id, position) DO UPDATE SET state = excluded.state, scan_request_id = excluded.scan_request_id,
 				queue_status = excluded.queue_status, message = excluded.message, since = excluded.since,
-				retry_at = excluded.retry_at, completed_at = excluded.completed_at`,
-			s.ID, i, p.SubscriptionID, p.State, p.ScanRequestID, p.QueueStatus, p.Message, micros(p.Since), micros(p.RetryAt), micros(p.CompletedAt))
+				retry_at = excluded.retry_at, completed_at = excluded.completed_at, summary_seen = excluded.summary_seen`,
+			s.ID, i, p.SubscriptionID, p.State, p.ScanRequestID, p.QueueStatus, p.Message, micros(p.Since), micros(p.RetryAt), micros(p.CompletedAt), p.SummarySeen)
 		if err != nil {
 			return err
 		}

@@ -313,7 +313,7 @@ func Records(t *testing.T, records scan.Records, jobs func() int) {
 		changed.Problem = scan.Problem{Code: "c", Message: "m", Next: "n", Reference: "r", Claims: `{"access_token":{}}`}
 		changed.Parts = []scan.Part{
 			{SubscriptionID: "sub-b", State: scan.PartCompleted, ScanRequestID: "20260914134045", QueueStatus: "Processing", Message: strings.Repeat("ü<b>'\"", 4000),
-				Since: at, CompletedAt: at.Add(time.Minute)},
+				Since: at, CompletedAt: at.Add(time.Minute), SummarySeen: `"01/02/2026 06:15:24" 3`},
 			{SubscriptionID: "sub-a", State: scan.PartQuotaReached, RetryAt: at.Add(2 * time.Hour)},
 		}
 		if err := records.SaveScan(ctx, changed); err != nil {
