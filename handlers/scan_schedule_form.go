@@ -111,18 +111,17 @@ type scheduleForm struct {
 
 // read looks at what was typed.
 func (f *scheduleForm) read(now time.Time) {
-	typed := strings.FieldsFunc(f.form.Get("ids"), func(r rune) bool { return r == ',' || r == ';' || r <= ' ' })
 	f.chosen = nil
 	for _, id := range f.form["subscription"] {
 		if good, err := azts.ParseSubscriptionID(id); err == nil {
 			f.chosen = append(f.chosen, good)
 		}
 	}
-	for _, id := range typed {
-		if good, err := azts.ParseSubscriptionID(id); err != nil {
-			f.invalid = append(f.invalid, clipped(id))
+	for _, e := range entriesOf(f.form.Get("ids"), scan.MaxParts+1) { // of one too many the domain tells
+		if e.id == "" {
+			f.invalid = append(f.invalid, shortened(e.written)+" (line "+strconv.Itoa(e.line)+")")
 		} else {
-			f.chosen = append(f.chosen, good)
+			f.chosen = append(f.chosen, e.id)
 		}
 	}
 	f.plan = typedPlan(f.form)

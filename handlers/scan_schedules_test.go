@@ -15,14 +15,14 @@ import (
 func TestTypedSchedule(t *testing.T) {
 	const one, two = "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-00000000000a"
 	now := time.Date(2026, 11, 21, 14, 0, 0, 0, time.UTC)
-	form := url.Values{"subscription": {one, "<script>"}, "ids": {" " + strings.ToUpper(two) + ",nonsense;\r\n" + one + " " + strings.Repeat("x", 4000)},
+	form := url.Values{"subscription": {one, "<script>"}, "ids": {" " + strings.ToUpper(two) + ",nonsense;\r\n\"/subscriptions/" + one + "/resourceGroups/rg\" " + strings.Repeat("x", 4000)},
 		"every": {"weekly"}, "weekday": {"0"}, "hour": {"23"}, "zone": {" Europe/Berlin "}}
 	f := scheduleForm{form: form}
 	f.read(now)
 	if !slices.Equal(f.chosen, []string{one, two, one}) || f.planErr != nil || f.plan != (scan.Plan{Every: scan.Weekly, Weekday: time.Sunday, Hour: 23, Zone: "Europe/Berlin"}) {
 		t.Errorf("chosen %q, plan %+v, %v", f.chosen, f.plan, f.planErr)
 	}
-	if len(f.invalid) != 2 || f.invalid[0] != "nonsense" || len(f.invalid[1]) > 300 || !f.wrong() {
+	if len(f.invalid) != 2 || f.invalid[0] != "nonsense (line 1)" || len(f.invalid[1]) > 300 || !f.wrong() {
 		t.Errorf("invalid %d: %.40q", len(f.invalid), f.invalid)
 	}
 	for name, value := range map[string]string{"hour": "noon", "weekday": "x", "every": "hourly", "zone": "Mars/Olympus"} {
