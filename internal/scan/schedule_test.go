@@ -425,6 +425,25 @@ func TestScheduleIsPausedResumedAndEnded(t *testing.T) {
 	}
 }
 
+// A run that was missed by almost a day is not made up for minutes before the next.
+func TestNextRunIsNearerThanTheMissed(t *testing.T) {
+	w, v := scheduling(t)
+	s := w.mustSchedule(v, sub1)
+	next := s.NextAt.AddDate(0, 0, 1)
+	w.set(func() { w.now = next.Add(-time.Hour + time.Second) })
+	if got := w.due(); len(got) != 0 || !w.only().NextAt.Equal(next) {
+		t.Errorf("%d scans, next %v", len(got), w.only().NextAt)
+	}
+	w.set(func() { w.now = next })
+	if got := w.due(); len(got) != 1 {
+		t.Errorf("%d scans at the next time", len(got))
+	}
+	w.set(func() { w.now = next.AddDate(0, 0, 1).Add(22 * time.Hour) })
+	if got := w.due(); len(got) != 2 {
+		t.Errorf("%d scans, with one to make up for", len(got))
+	}
+}
+
 // The attack: one person's schedule that nobody can understand any more stands
 // first each minute, and must stop nobody else's.
 func TestBrokenScheduleStopsNobodyElse(t *testing.T) {

@@ -23,6 +23,8 @@ const (
 	dueEvery = time.Minute
 	dueLimit = 200
 	dueTime  = 20 * time.Second
+	// soon is how near the next run must be for a missed one not to be made up for.
+	soon = time.Hour
 	// keptUnused is how long something may be kept for a person before the schedule
 	// runs that it was brought for.
 	keptUnused = 10 * time.Minute
@@ -61,7 +63,8 @@ func (w *dueWorker) Work(ctx context.Context, _ *river.Job[DueArgs]) error {
 }
 
 // RunDue runs the schedules whose time has come. One that is due is run once,
-// however many processes do this; of runs that were missed, one is made up for.
+// however many processes do this; of runs that were missed, one is made up for,
+// unless the next is near.
 // One that cannot run keeps no other from it: if it never will, it ends.
 func (s *Service) RunDue(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, dueTime)
@@ -126,6 +129,10 @@ func (s *Service) runSchedule(ctx context.Context, one Schedule) error {
 	run.Schedule = one.ID
 	if one.NextAt, err = one.Plan.Next(now); err != nil {
 		return err
+	}
+	if one.NextAt.Sub(now) < soon {
+		// It is too late to make up for: AzTS would be asked twice for the same.
+		return s.schedules.SaveSchedule(ctx, one)
 	}
 	one.LastAt, one.LastScan, one.ChangedAt = now, run.ID, now
 	if err := s.schedules.RunSchedule(ctx, one, run, FollowArgs{Scan: run.ID}); err != nil {
