@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -41,6 +43,8 @@ const (
 	// wakeAgain is when the scans that wait for the owner of a new stream are
 	// woken once more: one that was just being looked at could not be.
 	wakeAgain = time.Second
+	// wakePause is how often new streams of one person do so.
+	wakePause = 3 * time.Second
 	// sendTime is how long a browser may take to take an event.
 	sendTime = 10 * time.Second
 )
@@ -54,6 +58,7 @@ type events struct {
 	closing <-chan struct{}
 	// going counts the streams: each outlives its request.
 	going *sync.WaitGroup
+	woken *limiter // people, by wakePause
 
 	mu      sync.Mutex
 	streams map[session.ID]int
@@ -146,7 +151,7 @@ func (e *events) stream(w http.ResponseWriter, r *http.Request, live *session.Se
 		w.WriteHeader(http.StatusNoContent) // tells EventSource not to come back
 		return nil
 	}
-	e.wake(r.Context(), e.scans, live.User.ID)
+	s.arrive(r.Context())
 
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
@@ -163,13 +168,17 @@ func (e *events) stream(w http.ResponseWriter, r *http.Request, live *session.Se
 	if last := r.Header.Get("Last-Event-ID"); last != "" && e.scans != nil {
 		first.WriteString(e.since(r.Context(), live, last))
 	}
+	// Counted while the server still waits for this request: whoever stops it waits
+	// for the streams afterwards.
+	e.going.Add(1)
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
+		e.going.Done()
 		return fmt.Errorf("the connection of a stream cannot be taken over: %w", err)
 	}
 	taken = true
 	s.conn, s.first = conn, first.Bytes()
-	e.going.Go(s.run)
+	go s.live()
 	return nil
 }
 
@@ -180,6 +189,7 @@ type stream struct {
 	first   []byte // of the answer, until it is sent
 	person  access.PersonID
 	ref     string        // of the request that opened it, for the log
+	wakes   bool          // the person's scans that wait, once more
 	end     time.Duration // after which it ends by itself
 	ended   <-chan struct{}
 	changes <-chan scan.Event
@@ -199,8 +209,43 @@ func (s *stream) close() {
 	}
 }
 
-// run writes until the browser leaves, the session ends, or it is time.
-func (s *stream) run() {
+// arrive wakes the scans that wait for the person, unless another stream of theirs
+// has just done so.
+func (s *stream) arrive(ctx context.Context) {
+	if s.wakes = s.woken.allowPerson(s.person); s.wakes {
+		s.wake(ctx, s.scans, s.person)
+	}
+}
+
+// live runs the stream, which is counted already, to its end.
+func (s *stream) live() {
+	defer s.going.Done()
+	s.guarded(func() {
+		begun := s.now()
+		why := s.run()
+		s.log.LogAttrs(s.context(), slog.LevelInfo, "stream ended", slog.String("why", why), slog.Duration("took", s.now().Sub(begun)))
+	})
+}
+
+func (s *stream) context() context.Context {
+	return reqlog.With(context.Background(), s.ref, netip.Addr{})
+}
+
+// guarded keeps a panic from ending the process: no server stands around a stream.
+func (s *stream) guarded(f func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.ErrorContext(s.context(), "panic in a stream", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		}
+	}()
+	f()
+}
+
+const browserLeft = "the browser left"
+
+// run writes until the browser leaves, the session ends, or it is time, and returns
+// which it was.
+func (s *stream) run() (why string) {
 	defer s.close()
 	gone := make(chan struct{})
 	defer func() {
@@ -215,7 +260,7 @@ func (s *stream) run() {
 		_, _ = s.conn.Read(one[:])
 	})
 	if s.send(s.first) != nil {
-		return
+		return browserLeft
 	}
 	s.first = nil
 	again := time.NewTimer(wakeAgain)
@@ -228,27 +273,29 @@ func (s *stream) run() {
 		var err error
 		select {
 		case <-gone:
-			return
+			return browserLeft
 		case <-s.closing:
-			return
+			return "the portal stops"
 		case <-end.C:
-			return
+			return "it was time"
 		case <-s.ended:
 			_ = s.send([]byte("event: session-ended\ndata: {}\n\n")) // the last word; nobody to tell of a failure
-			return
+			return "the session ended"
 		case <-again.C:
-			// By another, so that this one's stack stays small.
-			s.going.Go(func() { s.wake(reqlog.With(context.Background(), s.ref, netip.Addr{}), s.scans, s.person) })
+			if s.wakes {
+				// By another, so that this one's stack stays small.
+				s.going.Go(func() { s.guarded(func() { s.wake(s.context(), s.scans, s.person) }) })
+			}
 		case <-pulse.C:
 			err = s.send([]byte(": beat\n\n"))
 		case change, ok := <-s.changes:
 			if !ok {
-				return // too slow; the browser comes back and asks anew
+				return "the browser was too slow" // it comes back and asks anew
 			}
 			err = s.send([]byte(scanEvent(change)))
 		}
 		if err != nil {
-			return // the browser left
+			return browserLeft
 		}
 	}
 }

@@ -3,9 +3,12 @@ package handlers
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -65,5 +68,62 @@ func TestWhatABrowserMissedIsToldFirst(t *testing.T) {
 	records.err = errors.New("no database")
 	if said = e.since(t.Context(), live, eventID(change("a", 2, time.Minute))); said != anything {
 		t.Errorf("without a database: %q", said)
+	}
+}
+
+// broken are records that fail as code does.
+type broken struct {
+	scan.Records
+	woken chan struct{}
+}
+
+func (b *broken) HurryScans(context.Context, access.PersonID) error {
+	b.woken <- struct{}{}
+	if len(b.woken) > 1 {
+		panic("broken")
+	}
+	return nil
+}
+
+// TestStreamOutlivesAPanic: what wakes the scans of a person breaks nothing else, is
+// done once for all that they have open, and the end of a stream is logged.
+func TestStreamOutlivesAPanic(t *testing.T) {
+	records := &broken{woken: make(chan struct{}, 9)}
+	service, err := scan.New(scan.Config{Records: records, AzTS: noAzTS{}, Tokens: noAzTS{}, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, out := newFrame(t)
+	e := &events{frame: f, scans: service, going: &sync.WaitGroup{}, woken: newLimiter(1, time.Minute, time.Now)}
+	one, two := net.Pipe()
+	s := &stream{events: e, conn: one, first: []byte("hello"), end: time.Minute, person: ann.User.ID}
+	for _, s := range []*stream{s, {events: e, person: ann.User.ID}} {
+		s.arrive(t.Context())
+	}
+	if len(records.woken) != 1 {
+		t.Errorf("%d times for two streams", len(records.woken))
+	}
+	e.going.Add(1)
+	go s.live()
+	hello := make([]byte, 5)
+	if _, err := io.ReadFull(two, hello); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.After(10 * time.Second); len(records.woken) < 2; {
+		select {
+		case <-deadline:
+			t.Fatal("the scans are not woken again")
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	if err := two.Close(); err != nil {
+		t.Error(err)
+	}
+	e.going.Wait()
+	if n := len(out.lines(t, "panic in a stream")); n != 1 {
+		t.Errorf("%d panics are logged", n)
+	}
+	if ends := out.lines(t, "stream ended"); len(ends) != 1 || ends[0]["why"] != browserLeft {
+		t.Errorf("ends are logged as %v", ends)
 	}
 }

@@ -112,7 +112,7 @@ func New(p Parts) (http.Handler, error) {
 		misses: newLimiter(600, time.Minute, p.Now), warnings: newLimiter(1, time.Minute, p.Now)}
 	me := &account{frame: f, scans: p.Scans}
 	first := &home{frame: f, provider: p.Provider, people: p.People, scans: p.Scans}
-	live := &events{frame: f, scans: p.Scans, broker: p.Broker, slots: make(chan struct{}, maxStreams), streams: make(map[session.ID]int), closing: p.Closing, going: p.Going}
+	live := &events{frame: f, scans: p.Scans, broker: p.Broker, slots: make(chan struct{}, maxStreams), streams: make(map[session.ID]int), closing: p.Closing, going: p.Going, woken: newLimiter(1, wakePause, p.Now)}
 	machine := &health{database: p.Database, provider: p.Provider}
 
 	mux := http.NewServeMux()

@@ -132,10 +132,10 @@ func (db *DB) RecentSubscriptions(ctx context.Context, owner access.PersonID, sc
 
 // UsageOf implements scan.HistoryRecords.
 func (db *DB) UsageOf(ctx context.Context, owner access.PersonID, since, from time.Time) (map[string]scan.Usage, error) {
-	// AzTS gives an id to what it takes. Whether it took what it lost the answer
-	// of is not known: the count is what it took at least.
+	// AzTS gives an id to what it takes, or at least a word. Whether it took what it
+	// lost the answer of is not known: the count is what it took at least.
 	r, err := db.query(ctx, `SELECT subscription_id,
-			SUM(CASE WHEN scan_parts.state IN ($1, $2, $3) AND scan_request_id <> '' AND since >= $4 THEN 1 ELSE 0 END),
+			SUM(CASE WHEN scan_parts.state IN ($1, $2, $3) AND (scan_request_id <> '' OR queue_status <> '') AND since >= $4 THEN 1 ELSE 0 END),
 			MAX(CASE WHEN scan_parts.state = $5 THEN requested_at ELSE 0 END), MAX(CASE WHEN scan_parts.state = $5 THEN retry_at ELSE 0 END)
 		FROM scans JOIN scan_parts ON scan_id = scans.id
 		WHERE authority = $6 AND subject = $7 AND requested_at >= $8 GROUP BY subscription_id`,

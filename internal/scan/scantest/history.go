@@ -89,7 +89,7 @@ func (m *Memory) UsageOf(_ context.Context, owner access.PersonID, since, from t
 			u := out[p.SubscriptionID]
 			switch p.State {
 			case scan.PartQueued, scan.PartCompleted, scan.PartStalled:
-				if p.ScanRequestID != "" && !p.Since.Before(since) {
+				if (p.ScanRequestID != "" || p.QueueStatus != "") && !p.Since.Before(since) {
 					u.Requests++
 				}
 			case scan.PartQuotaReached:
@@ -161,7 +161,7 @@ func HistoryRecords(t *testing.T, records scan.Records) {
 	// Two at the same moment: their ids tell them apart.
 	scans := []scan.Scan{
 		add(5, ann, day.Add(4*time.Hour), scan.Running, taken("a", scan.PartQueued, day.Add(4*time.Hour)), taken("b", scan.PartCompleted, day.Add(4*time.Hour)),
-			taken("c", scan.PartCompleted, day.Add(4*time.Hour)), scan.Part{SubscriptionID: "d", State: scan.PartPending}),
+			scan.Part{SubscriptionID: "c", State: scan.PartCompleted, QueueStatus: "Processing", Since: day.Add(4 * time.Hour)}, scan.Part{SubscriptionID: "d", State: scan.PartPending}),
 		add(3, ann, day.Add(3*time.Hour), scan.Refused, scan.Part{SubscriptionID: "a", State: scan.PartQuotaReached, ScanRequestID: "r", RetryAt: retry}),
 		add(4, ann, day.Add(3*time.Hour), scan.Completed, taken("b", scan.PartCompleted, day.Add(3*time.Hour))),
 		add(2, ann, day.Add(-time.Minute), scan.Stalled, taken("a", scan.PartStalled, day.Add(-time.Minute)), taken("b", scan.PartCompleted, day.Add(time.Minute))),
