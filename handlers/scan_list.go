@@ -105,7 +105,7 @@ func withValue(list []string, value string) []string {
 }
 
 func hasValue(list []string, value string) bool {
-	return slices.ContainsFunc(list, func(v string) bool { return strings.EqualFold(v, value) })
+	return slices.ContainsFunc(list, func(v string) bool { return results.Same(v, value) })
 }
 
 // encode writes the list as the query of an address: the same list is always the
@@ -239,5 +239,5 @@ func (f *resultFilter) text(value string, names map[string]string) string {
 	case value == "":
 		return "none"
 	}
-	return value
+	return templates.Plain(value)
 }

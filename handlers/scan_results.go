@@ -158,7 +158,7 @@ func (s *findings) summarize(v *templates.ScanFindings, set *results.Set, list r
 	v.Total, v.Passed, v.Failed, v.Others = sum.Rows, sum.Passed, sum.Failed, sum.Rows-sum.Passed-sum.Failed
 	var rest []string
 	for _, t := range sum.Status {
-		if !strings.EqualFold(t.Value, "passed") && !strings.EqualFold(t.Value, "failed") {
+		if !results.Same(t.Value, "passed") && !results.Same(t.Value, "failed") {
 			rest = append(rest, t.Value)
 		}
 	}

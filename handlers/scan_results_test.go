@@ -128,6 +128,22 @@ func TestResultsAreFilteredSortedAndPaged(t *testing.T) {
 	}
 }
 
+// TestAttackStatusThatLooksLikeAnother: what is counted among the others is not
+// shown as passed or failed.
+func TestAttackStatusThatLooksLikeAnother(t *testing.T) {
+	r := newReader(t)
+	id := r.read(r.keep(ann, judged(subA, "a", "r", "Paſſed", "High"), judged(subA, "b", "r", "Failed\u200b", "High"), judged(subA, "c", "r", "FAILED", "High")), scan.ReadEnded)
+	doc := r.scan(id, "status=Pa%C5%BF%C5%BFed&status=Failed%E2%80%8B&status=failed")
+	holds(t, doc, ".figures", "Failed1", "Passed0", "Others2")
+	got := doc.Find(".found tbody .status").Map(func(_ int, s *goquery.Selection) string { return s.Text() })
+	if slices.Sort(got); !slices.Equal(got, []string{"Failed", `“Failed\u200b”`, "“Paſſed”"}) {
+		t.Errorf("the statuses are %q", got)
+	}
+	if n := doc.Find(".found tbody .s-failed").Length() + doc.Find(".found tbody .s-passed").Length(); n != 1 {
+		t.Errorf("%d look like failed or passed", n)
+	}
+}
+
 // TestAttackLongAddress: the filters of an address stand in each row of the page,
 // and would make one of many megabytes.
 func TestAttackLongAddress(t *testing.T) {

@@ -78,19 +78,21 @@ func signOf(status string) (sign, bool) {
 	if s, ok := controlSigns[status]; ok {
 		return s, true
 	}
+	folded := strings.ToLower(status) // no EqualFold: for that "ſ" is an "s"
 	for known, s := range controlSigns {
-		if strings.EqualFold(known, status) {
+		if strings.ToLower(known) == folded {
 			return s, true
 		}
 	}
 	return sign{}, false
 }
 
-// controlStatus shows the status of a control; an unknown one as it came.
+// controlStatus shows the status of a control; an unknown one as AzTS wrote it, in
+// quotes.
 func controlStatus(status string) templ.Component {
 	s, ok := signOf(status)
 	if !ok {
-		s = sign{status, "s-unknown", iconAsk}
+		s = sign{"“" + Plain(status) + "”", "s-unknown", iconAsk}
 		if status == "" {
 			s.word = "Unknown"
 		}

@@ -139,7 +139,7 @@ func TestStatusesDifferByMoreThanColour(t *testing.T) {
 		}
 		icons[icon], words[s.Text()] = status, status
 	}
-	if got := text(t, controlStatus("Deferred")); got != "Deferred" {
+	if got := text(t, controlStatus("Deferred")); got != "“Deferred”" {
 		t.Errorf("unknown status reads %q", got)
 	}
 	if got := text(t, controlStatus("")); got != "Unknown" {

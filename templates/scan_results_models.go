@@ -251,9 +251,9 @@ func valueLabel(field, label string) templ.Component {
 	case field == "severity":
 		return severity(label)
 	case field == "control":
-		return breakable(label)
+		return breakable(Plain(label))
 	}
-	return fragment(appendText(nil, label))
+	return fragment(appendText(nil, Plain(label)))
 }
 
 // PlaceIn returns "6,998 of 18,564 results".
@@ -272,5 +272,5 @@ func StatusWord(status string) string {
 	if status == "" {
 		return "Unknown"
 	}
-	return status
+	return "“" + Plain(status) + "”"
 }

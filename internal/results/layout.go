@@ -110,6 +110,10 @@ func clean(s string, limit int) string {
 // fold is what names are compared by. Search and filters use it as well.
 func fold(s string) string { return strings.ToLower(s) }
 
+// Same reports whether two values are one for filters and counts: without regard
+// to letter case, and to nothing else that only looks alike.
+func Same(a, b string) bool { return fold(a) == fold(b) }
+
 // Key tells results of one set apart, and names the same result in another set.
 // All its parts are in lower case.
 type Key struct {
