@@ -215,8 +215,21 @@ func (s *Service) tellSchedule(ctx context.Context, scan *Scan, was State, err e
 	default:
 		return nil
 	}
+	return unlessGone(err)
+}
+
+// tellOfReading is tellSchedule for a turn at a run's results.
+func (s *Service) tellOfReading(ctx context.Context, scan *Scan, was ReadState, err error) error {
+	if scan.Schedule == "" || s.schedules == nil || errors.Is(err, ErrDelegationRefused) || was == ReadWaiting || scan.Reading.State != ReadWaiting {
+		return nil
+	}
+	return unlessGone(s.ownerMissed(ctx, scan.Owner, scan.Schedule))
+}
+
+// unlessGone is err, but for that of a schedule that went meanwhile.
+func unlessGone(err error) error {
 	if apperr.HasCode(err, errNoSchedule.Code) {
-		return nil // it went meanwhile
+		return nil
 	}
 	return err
 }

@@ -1,13 +1,17 @@
 package scan_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"testing"
 	"time"
 
 	"azts.internal/portal/internal/apperr"
+	"azts.internal/portal/internal/results"
 	"azts.internal/portal/internal/scan"
+	"azts.internal/portal/internal/seal"
 )
 
 // A schedule runs only when what its owner agreed to is kept, and is no reason to
@@ -129,6 +133,47 @@ func TestRunThatNeedsItsOwner(t *testing.T) {
 	v.challenged(false)
 	if err := w.service.ConfirmSchedule(t.Context(), ann, ""); err != nil || w.only().Notice.Code != "" {
 		t.Errorf("after the renewal: %+v, %v", w.only(), err)
+	}
+}
+
+// newSets takes in what is read and keeps nothing.
+type newSets struct{ results.Records }
+
+func (newSets) CreateResultSet(_ context.Context, rec results.SetRecord) (results.SetRecord, bool, error) {
+	return rec, true, nil
+}
+func (newSets) SaveResults(context.Context, results.SetRecord, []byte) error { return nil }
+
+// The tenant wants to see the owner only when AzTS has scanned and the results are
+// to be read: that is told as well.
+func TestReadingThatNeedsItsOwner(t *testing.T) {
+	w, v := scheduling(t)
+	keys, err := seal.NewKeyRing(make([]byte, seal.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive, err := results.New(results.Config{Records: newSets{}, Keys: keys, Now: w.clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.service, err = scan.New(scan.Config{Records: w.records, AzTS: w.client, Tokens: w, Log: slog.New(slog.DiscardHandler), Now: w.clock,
+		Schedules: w.records, Delegations: v, Results: archive, Retention: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := w.mustSchedule(v, sub1)
+	w.set(func() { w.signedIn, w.now = false, s.NextAt })
+	one, _ := w.look(w.due()[0].ID)
+	w.pass(time.Minute)
+	w.finish(sub1)
+	one, _ = w.look(one.ID)
+	want(t, one, scan.Completed, scan.PartCompleted)
+	v.challenged(true)
+	if _, err := w.service.Read(t.Context(), one.ID); err != nil {
+		t.Fatal(err)
+	}
+	if one, err = w.service.Get(t.Context(), ann, one.ID); err != nil || one.Reading.State != scan.ReadWaiting || w.only().Notice.Code != scan.NoticeOwner {
+		t.Errorf("reading %+v, %v; schedule %+v", one.Reading, err, w.only())
 	}
 }
 

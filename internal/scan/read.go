@@ -125,6 +125,9 @@ func (s *Service) Read(ctx context.Context, id ID) (time.Duration, error) {
 	ctx = reqlog.With(ctx, reqlog.NewID(), netip.Addr{}) // of this turn
 	before := scan.Reading
 	pause, readErr, fail := s.read(ctx, &scan)
+	if fail == nil {
+		fail = s.tellOfReading(ctx, &scan, before.State, readErr)
+	}
 	switch {
 	case stopped(ctx):
 		return 0, ctx.Err() // what went wrong was our own end
