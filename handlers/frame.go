@@ -29,6 +29,7 @@ type frame struct {
 	features    Features
 	overTLS     bool // browsers reach us by https
 	downloads   downloads
+	resultsDays int // for which the results of a scan are kept
 	// opens reports whether a page can be opened at a path, which begins with a slash.
 	opens func(path string) bool
 	now   func() time.Time

@@ -79,6 +79,8 @@ type Parts struct {
 	// ManagedIdentity is "" for none, "system", or the client id of the portal's own.
 	ManagedIdentity string
 	PortalHost      string
+	// ResultsDays is how many days the results of a scan are kept.
+	ResultsDays int
 	// Failures keeps the sign-ins that failed, for the help desk; nil: none are kept.
 	Failures       *failures.Archive
 	Database       interface{ Ping(context.Context) error }
@@ -102,7 +104,7 @@ func New(p Parts) (http.Handler, error) {
 		return nil, errors.New("handlers: a part is missing")
 	}
 	f := &frame{sessions: p.Sessions, provider: p.Provider, rules: p.Rules, environment: p.Environment, notice: p.Notice,
-		version: p.Version, features: Features{AzTS: p.AzTS != nil, Graph: p.Graph != nil},
+		version: p.Version, resultsDays: p.ResultsDays, features: Features{AzTS: p.AzTS != nil, Graph: p.Graph != nil},
 		overTLS: strings.HasPrefix(p.BaseURL, "https://"), now: p.Now, log: p.Log}
 	auth := &auth{frame: f, provider: p.Provider, broker: p.Broker, signIn: p.SignIn, scans: p.Scans, delegations: p.Delegations}
 	if p.Graph != nil {

@@ -284,7 +284,7 @@ func (c *comparisons) open(ctx context.Context, person access.PersonID, two *com
 	}
 	when := one.RequestedAt.UTC().Format("2 Jan 2006, 15:04 UTC")
 	p := templates.Problem{Tone: templates.ToneInfo, Title: "The results of one scan are not there", Code: "results_not_kept",
-		What: "The results of the scan of " + when + " are not kept any more: the portal deletes them after some weeks.",
+		What: "The results of the scan of " + when + " are not kept any more: the portal deletes them after " + templates.Count(c.resultsDays, "day") + ".",
 		Next: "Choose a newer scan below."}
 	switch _, completed, _ := one.Counts(); {
 	case !one.State.Ended(), one.Reading.State == scan.ReadRunning, one.Reading.State == scan.ReadWaiting:

@@ -77,7 +77,7 @@ func newKept(t testing.TB) *kept {
 	k.ok(err)
 	service, err := scan.New(scan.Config{Records: k.db, AzTS: struct{ scan.AzTS }{}, Tokens: struct{ scan.Tokens }{}, Log: slog.New(slog.DiscardHandler), Now: k.clock})
 	k.ok(err)
-	f := &frame{now: k.clock, log: slog.New(slog.DiscardHandler), rules: access.Rules{}}
+	f := &frame{now: k.clock, log: slog.New(slog.DiscardHandler), rules: access.Rules{}, resultsDays: 30}
 	plain, _ := newFrame(t.(*testing.T))
 	f.sessions = plain.sessions
 	mine := &subscriptions{frame: f, lists: map[session.ID]estate{{}: {asOf: k.now.AddDate(9, 0, 0), rows: []templates.Subscription{{ID: subA, Name: "Payments"}}}}}

@@ -66,7 +66,7 @@ func (s *findings) view(ctx context.Context, r *http.Request, live *session.Sess
 		if v.Live {
 			v.Note = "AzTS gives them out page by page. They appear here as soon as the first have come."
 		} else {
-			v.Gone = resultsGone(one, again)
+			v.Gone = s.resultsGone(one, again)
 		}
 		return v, nil
 	}
@@ -99,9 +99,9 @@ func (s *findings) open(ctx context.Context, live *session.Session, scanID strin
 }
 
 // resultsGone says that the results of a scan are not kept any more, or never were.
-func resultsGone(one scan.Scan, again *templates.Action) *templates.Problem {
+func (s *findings) resultsGone(one scan.Scan, again *templates.Action) *templates.Problem {
 	p := &templates.Problem{Tone: templates.ToneInfo, Title: "The results of this scan are not kept any more",
-		What: "The portal keeps results for some weeks and then deletes them.",
+		What: "The portal keeps results for " + templates.Count(s.resultsDays, "day") + " and then deletes them.",
 		Next: "Scan again to see how things are now.", Primary: again}
 	if one.Reading.Problem.Code != "" {
 		p.Title, p.What = "There are no results of this scan", "None could be read from AzTS."
@@ -392,7 +392,7 @@ func beginning(text string, most int) string {
 
 // errNoResult says that a result is not there.
 var errNoResult = apperr.New(apperr.NotFound, "result_not_found", "There is no such result.").
-	WithNext(apperr.MenderPerson, "Results are deleted after some weeks. Look in the list of your scans.")
+	WithNext(apperr.MenderPerson, "Results are kept for a limited time only. Look in the list of your scans.")
 
 // setOf returns a scan of the person of the session with its results, for pages
 // that need them.

@@ -509,7 +509,7 @@ func TestABrokenFileBreaksTheConnection(t *testing.T) {
 
 func TestResultsSayWhenTheyAreNotThereOrNotWhole(t *testing.T) {
 	r := newReader(t)
-	holds(t, r.scan(r.read(r.kept.scan(ann, true), scan.ReadEnded), ""), "#found", "not kept any more", "Scan again")
+	holds(t, r.scan(r.read(r.kept.scan(ann, true), scan.ReadEnded), ""), "#found", "not kept any more", "keeps results for 30 days", "Scan again")
 	holds(t, r.scan(r.read(r.kept.scan(ann, true), scan.ReadRunning), ""), "#found[data-live-scan]", "on their way")
 	if n := r.scan(r.kept.scan(ann, false), "").Find("#found").Length(); n != 0 {
 		t.Error("a refused scan has a place for results")

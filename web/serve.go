@@ -323,7 +323,8 @@ func (p *portal) services(parts *handlers.Parts, broker *entra.Broker, keys *sea
 			}
 		}
 		parts.Visits = p.db
-		if parts.Results, err = results.New(results.Config{Records: p.db, Keys: keys, Now: p.now}); err != nil {
+		parts.ResultsDays = p.config.ResultsDays
+	if parts.Results, err = results.New(results.Config{Records: p.db, Keys: keys, Now: p.now}); err != nil {
 			return err
 		}
 		if parts.Delegations, err = entra.NewDelegations(broker, p.db, []string{p.up.aztsScope}); err != nil {
