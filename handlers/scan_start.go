@@ -114,6 +114,11 @@ func (s *scans) showOffer(w http.ResponseWriter, r *http.Request, live *session.
 		here[mark.ID] = true
 	}
 	page.Elsewhere = elsewhere(mine.rows, chosen, here)
+	for i := range mine.rows {
+		if row := &mine.rows[i]; chosen[row.ID] && !row.UsedUpUntil.IsZero() {
+			page.UsedUp = append(page.UsedUp, *row)
+		}
+	}
 	page.All = choosable(shown, chosen)
 	return s.render(w, r, status, templates.NewScan(page))
 }
@@ -164,7 +169,7 @@ func choosable(rows []templates.Subscription, chosen map[string]bool) (n int) {
 }
 
 // elsewhere returns what is chosen and not here, first what is known in the order
-// of rows; what is no id is left out.
+// of rows; what is no id is left out, and what is used up is told by itself.
 func elsewhere(rows []templates.Subscription, chosen, here map[string]bool) (out []templates.Subscription) {
 	known := make(map[string]bool, len(rows))
 	for i := range rows {

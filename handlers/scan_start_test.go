@@ -2,13 +2,18 @@ package handlers
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/PuerkitoBio/goquery"
+
 	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/scan"
+	"azts.internal/portal/session"
 	"azts.internal/portal/templates"
 )
 
@@ -155,5 +160,25 @@ func TestWhichSubscriptionIsMeant(t *testing.T) {
 		if q.Subscription != want.id || found != (want.id != "") || len(page.Which) != want.which || page.NoneSuch != want.noneSuch {
 			t.Errorf("%q: %q, %d to choose from, none such %v", typed, q.Subscription, len(page.Which), page.NoneSuch)
 		}
+	}
+}
+
+// TestAChosenSubscriptionThatIsUsedUpIsNamed: it is not chosen any more, and does
+// not go without a word.
+func TestAChosenSubscriptionThatIsUsedUpIsNamed(t *testing.T) {
+	k := newKept(t)
+	rows := []templates.Subscription{{ID: subA, Name: "Payments", UsedUpUntil: k.now.Add(9 * time.Hour)}, {ID: subB, Name: "HR"}}
+	k.subscriptions.lists[session.ID{}] = estate{asOf: k.now.AddDate(9, 0, 0), rows: rows}
+	s := &scans{frame: k.frame, service: k.service, subscriptions: k.subscriptions}
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest(http.MethodGet, templates.NewScanQuery{Chosen: []string{subA, subB}, Page: 1, Text: "HR"}.URL(), nil)
+	k.ok(s.offer(w, r, ann))
+	doc, err := goquery.NewDocumentFromReader(w.Body)
+	k.ok(err)
+	if said := doc.Find(`[aria-label="Not chosen any more"]`).Text(); !strings.Contains(said, "Payments, until") || strings.Contains(said, "HR") {
+		t.Errorf("said %q", said)
+	}
+	if n := doc.Find("input[name=subscription][checked]").Length(); n != 1 {
+		t.Errorf("%d are chosen", n)
 	}
 }

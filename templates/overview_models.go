@@ -16,7 +16,7 @@ type OverviewPage struct {
 	RunningScans      int
 
 	Subscriptions []Subscription // worst first
-	// ScanKey makes pressing a button of the table twice one request; new for each page.
+	// ScanKey makes pressing a button of the table twice one request.
 	ScanKey string
 	Pager   Pager
 	Running []ScanRow
@@ -120,9 +120,6 @@ func (n *News) still() []string {
 		"more subscriptions were scanned since. Their changes are not counted here; their scans can be compared.")
 	return out
 }
-
-// rowKey is the idempotency key of the button of one row.
-func (v *OverviewPage) rowKey(i int) string { return v.ScanKey + "-" + number(i) }
 
 // label names what the exception is from.
 func (e *ExceptionEnd) label() string {

@@ -53,6 +53,8 @@ type NewScanPage struct {
 	// Elsewhere were chosen before and are not among Subscriptions: they stay
 	// chosen and are named.
 	Elsewhere []Subscription
+	// UsedUp were chosen before and are not any more: AzTS takes no request for them.
+	UsedUp []Subscription
 	// IdempotencyKey makes pressing twice one request.
 	IdempotencyKey string
 	Problem        *Problem // stands in place of the table; Warnings above it

@@ -42,6 +42,10 @@ func startSamples() map[string]templ.Component {
 		}
 		rows = append(rows, past)
 	}
+	choice.UsedUp = sampleSubscriptions(2)
+	for i := range choice.UsedUp {
+		choice.UsedUp[i].UsedUpUntil = choice.Now.Add(9 * time.Hour)
+	}
 	history := ScansPage{Page: samplePage(ScansURL), Tabs: tabs(ScansURL), Rows: rows, Count: 5, Counted: true, IdempotencyKey: "k1"}
 	filtered := history
 	filtered.Query, filtered.Filtered = ScansQuery{State: string(ScanCompleted), Subscription: sampleID(0)}, "Payments production"
