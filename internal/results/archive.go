@@ -102,8 +102,29 @@ var (
 			WithNext(apperr.MenderPerson, "Scan again to have new ones. Nothing is concluded from the old ones.")
 )
 
-// Open returns the set of a scan. Someone else's is not found.
+// Open returns the set of a scan, and keeps it in memory for the next question.
+// Someone else's is not found.
 func (a *Archive) Open(ctx context.Context, person access.PersonID, scanID string) (*Set, error) {
+	return a.load(ctx, person, scanID, func(rec *SetRecord, h *head) (*Set, error) {
+		return a.cache.get(ctx, cacheKey{rec.ScanID, h.Generation, rec.Version}, func(ctx context.Context) (*Set, error) { return a.decode(ctx, rec, h) })
+	})
+}
+
+// OpenOnce is Open without keeping the set in memory, for work that goes through
+// many of them: what people have open would be pushed out.
+func (a *Archive) OpenOnce(ctx context.Context, person access.PersonID, scanID string) (*Set, error) {
+	return a.load(ctx, person, scanID, func(rec *SetRecord, h *head) (*Set, error) { return a.once(ctx, rec, h) })
+}
+
+// once returns a set from memory or from the database, and does not keep it.
+func (a *Archive) once(ctx context.Context, rec *SetRecord, h *head) (*Set, error) {
+	if set := a.cache.peek(cacheKey{rec.ScanID, h.Generation, rec.Version}); set != nil {
+		return set, nil
+	}
+	return a.decode(ctx, rec, h)
+}
+
+func (a *Archive) load(ctx context.Context, person access.PersonID, scanID string, open func(*SetRecord, *head) (*Set, error)) (*Set, error) {
 	if person.IsZero() || scanID == "" {
 		return nil, errNoSet
 	}
@@ -116,19 +137,15 @@ func (a *Archive) Open(ctx context.Context, person access.PersonID, scanID strin
 		if err != nil {
 			return nil, err
 		}
-		set, err := a.open(ctx, &rec)
+		var set *Set
+		h, err := a.openHead(&rec)
+		if err == nil {
+			set, err = open(&rec, h)
+		}
 		if attempt == 1 || !unreadable(err) {
 			return set, err
 		}
 	}
-}
-
-func (a *Archive) open(ctx context.Context, rec *SetRecord) (*Set, error) {
-	h, err := a.openHead(rec)
-	if err != nil {
-		return nil, err
-	}
-	return a.cache.get(ctx, cacheKey{rec.ScanID, h.Generation, rec.Version}, func(ctx context.Context) (*Set, error) { return a.decode(ctx, rec, h) })
 }
 
 // decodeLimit bounds the reading of a set: whoever asks may be gone, and others

@@ -39,14 +39,11 @@ func (a *Archive) History(ctx context.Context, person access.PersonID, key Key, 
 			continue
 		}
 		left--
-		set := a.cache.peek(cacheKey{recs[i].ScanID, h.Generation, recs[i].Version})
-		if set == nil {
-			// Not by way of the cache: what people have open would be pushed out of it.
-			if set, err = a.decode(ctx, &recs[i], h); unreadable(err) {
-				continue
-			} else if err != nil {
-				return nil, err
-			}
+		set, err := a.once(ctx, &recs[i], h)
+		if unreadable(err) {
+			continue
+		} else if err != nil {
+			return nil, err
 		}
 		row, found, err := set.Find(key)
 		if err != nil {
