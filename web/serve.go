@@ -324,7 +324,7 @@ func (p *portal) services(parts *handlers.Parts, broker *entra.Broker, keys *sea
 		}
 		parts.Visits = p.db
 		parts.ResultsDays = p.config.ResultsDays
-	if parts.Results, err = results.New(results.Config{Records: p.db, Keys: keys, Now: p.now}); err != nil {
+		if parts.Results, err = results.New(results.Config{Records: p.db, Keys: keys, Now: p.now}); err != nil {
 			return err
 		}
 		if parts.Delegations, err = entra.NewDelegations(broker, p.db, []string{p.up.aztsScope}); err != nil {
@@ -342,6 +342,14 @@ func (p *portal) services(parts *handlers.Parts, broker *entra.Broker, keys *sea
 		periodic = p.scans.Periodic()
 	}
 	var err error
+	if p.up.aztsURL == "" {
+		// Nothing is repeated here, and nobody could take back what was kept for it.
+		if n, err := p.db.DeleteDelegations(context.Background()); err != nil {
+			return err
+		} else if n > 0 {
+			p.log.Warn("without AzTS nothing is repeated: the permissions that were kept for it are erased", "persons", n)
+		}
+	}
 	if p.jobs, err = p.db.NewJobs(workers, scanWorkers, periodic...); err != nil {
 		return err
 	}
