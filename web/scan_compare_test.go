@@ -26,7 +26,7 @@ func TestWhatChanged(t *testing.T) {
 		t.Errorf("the first scan is compared with %d others", n)
 	}
 	b.get(first.url.Path+"/compare/last-week").want(http.StatusOK, "What changed").has("main", "nothing to compare with yet")
-	b.get("/").has("#news", "When you come back to this page")
+	b.get("/").has("#news", "From your next visit on")
 	// As if they had left now and come back.
 	storetest.Exec(t, "sqlite:"+w.db, fmt.Sprintf("UPDATE visits SET before_at = %d", time.Now().UnixMicro()))
 	overview := b.get("/").want(http.StatusOK, "Overview")
