@@ -253,4 +253,17 @@ func TestRepeatedScanIsTheOwners(t *testing.T) {
 			t.Errorf("it goes on: %s", p.text("tbody"))
 		}
 	})
+	t.Run("AzTS is taken out of the configuration", func(t *testing.T) {
+		if repeat(b.in(t), dana); w.rows("delegations") != 1 {
+			t.Fatalf("%d permissions", w.rows("delegations"))
+		}
+		w.stop()
+		env := maps.Clone(w.env)
+		delete(env, "PORTAL_AZTS_URL")
+		delete(env, "PORTAL_AZTS_SCOPE")
+		env["PORTAL_DATABASE_URL"] = "sqlite:" + w.db
+		if w.portalRun = startPortal(w.t, env); w.rows("delegations") != 0 {
+			t.Errorf("%d permissions are kept for nothing", w.rows("delegations"))
+		}
+	})
 }

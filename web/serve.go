@@ -342,6 +342,14 @@ func (p *portal) services(parts *handlers.Parts, broker *entra.Broker, keys *sea
 		periodic = p.scans.Periodic()
 	}
 	var err error
+	if p.up.aztsURL == "" {
+		// Nothing is repeated here, and nobody could take back what was kept for it.
+		if n, err := p.db.DeleteDelegations(context.Background()); err != nil {
+			return err
+		} else if n > 0 {
+			p.log.Warn("without AzTS nothing is repeated: the permissions that were kept for it are erased", "persons", n)
+		}
+	}
 	if p.jobs, err = p.db.NewJobs(workers, scanWorkers, periodic...); err != nil {
 		return err
 	}
