@@ -49,13 +49,14 @@ func newComparisons(f *frame, p Parts, mine *subscriptions) *comparisons {
 // kinds are the changes of results, by their names in addresses.
 var kinds = map[templates.ChangeKind]results.Change{
 	templates.ChangeNew: results.NewFailure, templates.ChangeFixed: results.Fixed, templates.ChangeOpen: results.StillOpen,
-	templates.ChangeUndecided: results.Undecided, templates.ChangeUnreported: results.Unreported,
+	templates.ChangeUndecided: results.Undecided, templates.ChangeUnreported: results.Unreported, templates.ChangeUnknown: results.NotComparable,
 }
 
 // compared is two scans, of the same person and put in order of time.
 type compared struct {
 	older, newer scan.Scan
 	old, new     *results.Set
+	part         []string // ids of the subscriptions that alone are compared; empty: all
 	difference   *results.Difference
 	notes        []string
 	// problem says why there is no difference.
@@ -86,7 +87,21 @@ func (c *comparisons) newPage(r *http.Request, one *scan.Scan) templates.Compare
 	return templates.ComparePage{Page: c.page(r, "What changed", templates.ScansURL), Tabs: scanTabs(""), ScanID: string(one.ID)}
 }
 
-// show is GET /scans/{id}/compare/{other}?list=&page=.
+// partMax is how many subscriptions an address may name that alone are compared.
+const partMax = 50
+
+// partOf returns the subscriptions that a request wants compared; none mean all.
+func partOf(r *http.Request) []string {
+	var part []string
+	for _, id := range r.URL.Query()["subscription"] {
+		if id = strings.ToLower(strings.TrimSpace(id)); id != "" && len(part) < partMax && !slices.Contains(part, id) {
+			part = append(part, id)
+		}
+	}
+	return part
+}
+
+// show is GET /scans/{id}/compare/{other}?list=&page=&subscription=.
 func (c *comparisons) show(w http.ResponseWriter, r *http.Request, live *session.Session) error {
 	ctx, cancel := timeout(r)
 	defer cancel()
@@ -96,7 +111,7 @@ func (c *comparisons) show(w http.ResponseWriter, r *http.Request, live *session
 		return err
 	}
 	defer leave()
-	two, err := c.compare(ctx, live.User.ID, scan.ID(id), other)
+	two, err := c.compare(ctx, live.User.ID, scan.ID(id), other, partOf(r))
 	if err != nil {
 		return err
 	}
@@ -113,21 +128,24 @@ func (c *comparisons) show(w http.ResponseWriter, r *http.Request, live *session
 		return c.render(w, r, http.StatusOK, templates.Compare(page))
 	}
 	names := c.subscriptions.names(ctx, live)
-	page.Older, page.Newer = compareSide(&two.older, two.old, names), compareSide(&two.newer, two.new, names)
-	page.AllURL = templates.ScanCompareURL(id, other)
+	page.Older, page.Newer = compareSide(&two.older, two.old, two.part, names), compareSide(&two.newer, two.new, two.part, names)
+	page.AllURL, page.WholeURL = templates.ComparePartURL(id, other, two.part), templates.ScanCompareURL(id, other)
+	for _, id := range two.part {
+		page.Part = append(page.Part, cmp.Or(names[id], id))
+	}
 	list := templates.ChangeKind(r.URL.Query().Get("list"))
 	if slices.Contains(templates.ChangeKinds(), list) { // anything else is all kinds
 		page.Only = list
 	}
 	n, _ := strconv.Atoi(r.URL.Query().Get("page")) // anything else is the first page
 	for _, kind := range templates.ChangeKinds() {
-		one := templates.ChangeList{Kind: kind, Count: two.count(kind), URL: templates.CompareListURL(id, other, kind, 1)}
+		one := templates.ChangeList{Kind: kind, Count: two.count(kind), URL: templates.CompareListURL(id, other, two.part, kind, 1)}
 		if _, ofResults := kinds[kind]; ofResults && one.Count > 0 {
-			one.CSVURL = templates.CompareCSVURL(id, other, kind)
+			one.CSVURL = templates.CompareCSVURL(id, other, two.part, kind)
 		}
 		offset, limit := 0, firstChanges
 		if page.Only == kind {
-			one.Pager = pageOf(one.Count, n, "changes", func(n int) string { return templates.CompareListURL(id, other, kind, n) })
+			one.Pager = pageOf(one.Count, n, "changes", func(n int) string { return templates.CompareListURL(id, other, two.part, kind, n) })
 			offset, limit = one.Pager.From-1, pageSize
 		} else if page.Only != "" {
 			limit = 0
@@ -137,7 +155,7 @@ func (c *comparisons) show(w http.ResponseWriter, r *http.Request, live *session
 		}
 		page.Changes = append(page.Changes, one)
 	}
-	page.Doubts = doubts(two.difference, names)
+	page.Left, page.Doubts = doubts(two.difference, names)
 	return c.render(w, r, http.StatusOK, templates.Compare(page))
 }
 
@@ -168,7 +186,7 @@ func (c *comparisons) export(w http.ResponseWriter, r *http.Request, live *sessi
 		return err
 	}
 	defer leave() // when the file is sent: until then both sets are held
-	two, err := c.compare(ctx, live.User.ID, scan.ID(r.PathValue("id")), r.PathValue("other"))
+	two, err := c.compare(ctx, live.User.ID, scan.ID(r.PathValue("id")), r.PathValue("other"), partOf(r))
 	if err != nil {
 		return err
 	}
@@ -203,8 +221,9 @@ func allChanged(d *results.Difference, change results.Change) iter.Seq2[results.
 }
 
 // compare reads and compares a scan with another one, or with that of a week
-// before. What is not the person's is not found, on either side.
-func (c *comparisons) compare(ctx context.Context, person access.PersonID, id scan.ID, other string) (compared, error) {
+// before, in some subscriptions or in all. What is not the person's is not found,
+// on either side.
+func (c *comparisons) compare(ctx context.Context, person access.PersonID, id scan.ID, other string, part []string) (compared, error) {
 	var two compared
 	var err error
 	if two.newer, err = c.service.Get(ctx, person, id); err != nil {
@@ -258,7 +277,18 @@ func (c *comparisons) compare(ctx context.Context, person access.PersonID, id sc
 			two.notes = append(two.notes, "The results of the "+side.which+" scan are still being read. These numbers will change.")
 		}
 	}
-	two.difference = results.Compare(two.old, two.new)
+	for _, id := range part {
+		if has(two.old.Info(), id) || has(two.new.Info(), id) {
+			two.part = append(two.part, id)
+		}
+	}
+	if len(part) > 0 && len(two.part) == 0 {
+		two.problem = &templates.Problem{Tone: templates.ToneInfo, Title: "There is nothing to compare", Code: "other_subscriptions",
+			What: "Neither scan has a subscription that the address names.", Next: "Compare all subscriptions of the two scans."}
+		two.problem.Primary = &templates.Action{Label: "Compare all", URL: templates.ScanCompareURL(string(id), other)}
+		return two, nil
+	}
+	two.difference = results.Compare(two.old, two.new, two.part...)
 	return two, nil
 }
 
@@ -344,10 +374,18 @@ func (two *compared) fill(list *templates.ChangeList, offset, limit int, names m
 	return err
 }
 
-func compareSide(one *scan.Scan, set *results.Set, names map[string]string) templates.CompareSide {
-	info := set.Info()
-	side := templates.CompareSide{ScanID: string(one.ID), At: one.RequestedAt, Rows: info.Rows, Passed: info.Passed, Failed: info.Failed}
-	for _, s := range info.Subscriptions {
+// has reports whether a set is of a subscription.
+func has(info results.Info, id string) bool {
+	return slices.ContainsFunc(info.Subscriptions, func(s results.Subscription) bool { return s.ID == id })
+}
+
+func compareSide(one *scan.Scan, set *results.Set, part []string, names map[string]string) templates.CompareSide {
+	side := templates.CompareSide{ScanID: string(one.ID), At: one.RequestedAt}
+	for _, s := range set.Info().Subscriptions {
+		if len(part) > 0 && !slices.Contains(part, s.ID) {
+			continue
+		}
+		side.Rows, side.Passed, side.Failed = side.Rows+s.Rows, side.Passed+s.Passed, side.Failed+s.Failed
 		side.Subscriptions = append(side.Subscriptions, cmp.Or(names[s.ID], s.ID))
 	}
 	return side
@@ -356,10 +394,9 @@ func compareSide(one *scan.Scan, set *results.Set, names map[string]string) temp
 // doubtedNames is how many subscriptions a doubt names.
 const doubtedNames = 20
 
-// doubts says what a difference leaves open.
-func doubts(d *results.Difference, names map[string]string) []templates.CompareDoubt {
-	var out []templates.CompareDoubt
-	add := func(text string, ids []string) {
+// doubts says what a difference leaves out, and what it leaves open.
+func doubts(d *results.Difference, names map[string]string) (left, open []templates.CompareDoubt) {
+	add := func(out *[]templates.CompareDoubt, text string, ids []string) {
 		if len(ids) == 0 {
 			return
 		}
@@ -367,16 +404,16 @@ func doubts(d *results.Difference, names map[string]string) []templates.CompareD
 		for _, id := range ids[:min(len(ids), doubtedNames)] {
 			one.Names = append(one.Names, cmp.Or(names[id], id))
 		}
-		out = append(out, one)
+		*out = append(*out, one)
 	}
-	add("Only the older scan has these subscriptions; they are left out:", d.OnlyOld)
-	add("Only the newer scan has these subscriptions; they are left out:", d.OnlyNew)
-	add("One of the scans has not all results of these subscriptions. What is missing is not taken for fixed or gone:", d.Incomplete)
+	add(&left, "Only the newer scan has these subscriptions; they are left out:", d.OnlyNew)
+	add(&left, "Only the older scan has these subscriptions; they are left out:", d.OnlyOld)
+	add(&open, "One of the scans has not all results of these subscriptions. What is missing is not taken for new, fixed or gone:", d.Incomplete)
 	if d.Unnamed > 0 {
-		out = append(out, templates.CompareDoubt{Text: strconv.Itoa(d.Unnamed) +
+		open = append(open, templates.CompareDoubt{Text: strconv.Itoa(d.Unnamed) +
 			" results of both scans name no control or no resource. Nobody can say which of them belong together."})
 	}
-	return out
+	return left, open
 }
 
 // choice lists the other scans of a person whose results are kept and that share
@@ -391,8 +428,9 @@ func (c *comparisons) choice(ctx context.Context, person access.PersonID, id, se
 	if at < 0 {
 		return out, nil
 	}
+	wanted := held(&list[at])
 	for i := range list {
-		n := shared(&list[i], &list[at])
+		n := shared(wanted, &list[i])
 		if i == at || n == 0 {
 			continue
 		}
@@ -405,61 +443,104 @@ func (c *comparisons) choice(ctx context.Context, person access.PersonID, id, se
 	return out, nil
 }
 
-// shared counts the subscriptions that two sets both have results of.
-func shared(a, b *results.Info) int {
-	has := make(map[string]bool, len(a.Subscriptions))
-	for _, s := range a.Subscriptions {
-		has[s.ID] = s.Rows > 0
+// held returns the subscriptions that a set has results of.
+func held(set *results.Info) map[string]bool {
+	out := make(map[string]bool, len(set.Subscriptions))
+	for _, s := range set.Subscriptions {
+		if s.Rows > 0 {
+			out[s.ID] = true
+		}
 	}
+	return out
+}
+
+// shared counts the subscriptions of those held that a set has results of.
+func shared(held map[string]bool, set *results.Info) int {
 	n := 0
-	for _, s := range b.Subscriptions {
-		if s.Rows > 0 && has[s.ID] {
+	for _, s := range set.Subscriptions {
+		if s.Rows > 0 && held[s.ID] {
 			n++
 		}
 	}
 	return n
 }
 
+// closest returns of some sets the one to compare another with: the first that has
+// results of all its subscriptions, or else the first of those that have most; nil
+// if none has any.
+func closest(to *results.Info, sets iter.Seq[*results.Info]) (found *results.Info) {
+	wanted, most := held(to), 0
+	for one := range sets {
+		if n := shared(wanted, one); one.State.Ended() && n > most {
+			found, most = one, n
+			if n == len(wanted) {
+				break
+			}
+		}
+	}
+	return found
+}
+
+// older goes through what is older than a set in a list, newest first.
+func older(list []results.Info, at int) iter.Seq[*results.Info] {
+	return func(yield func(*results.Info) bool) {
+		for i := at + 1; at >= 0 && i < len(list) && yield(&list[i]); i++ {
+		}
+	}
+}
+
 // weekBefore finds in a list, newest first, the scan to compare with another for
-// what changed since last week: the newest that is a week older, or else the
-// oldest that is a day older, with a note that says so. It is empty if there is none.
+// what changed since last week: the closest of those that are a week older, or else
+// of those that are a day older, the oldest first, with a note that says so. It is
+// empty if there is none.
 func weekBefore(list []results.Info, id string) (found, note string) {
 	at := slices.IndexFunc(list, func(i results.Info) bool { return i.ScanID == id })
 	if at < 0 {
 		return "", ""
 	}
-	for i := at + 1; i < len(list); i++ {
-		age := list[at].CreatedAt.Sub(list[i].CreatedAt)
-		if !list[i].State.Ended() || age < 24*time.Hour || shared(&list[i], &list[at]) == 0 {
-			continue
+	var week, days []*results.Info
+	for one := range older(list, at) {
+		switch age := list[at].CreatedAt.Sub(one.CreatedAt); {
+		case age >= aWeek:
+			week = append(week, one)
+		case age >= 24*time.Hour:
+			days = append(days, one)
 		}
-		found, note = list[i].ScanID, ""
-		if age >= aWeek {
-			return found, ""
-		}
-		note = "No scan with these subscriptions is a week older. This is the oldest that is kept: of " + list[i].CreatedAt.UTC().Format("2 Jan 2006, 15:04 UTC") + "."
 	}
-	return found, note
+	if one := closest(&list[at], slices.Values(week)); one != nil {
+		return one.ScanID, ""
+	}
+	slices.Reverse(days)
+	if one := closest(&list[at], slices.Values(days)); one != nil {
+		return one.ScanID, "No scan with these subscriptions is a week older. The oldest one with most of them is of " + one.CreatedAt.UTC().Format("2 Jan 2006, 15:04 UTC") + "."
+	}
+	return "", ""
 }
 
 // previousOf returns the scan before another one, with which to compare it: the
-// newest older one of a person that shares a subscription with it and whose
-// results are kept; false if there is none, or it cannot be found out.
+// closest older one of a person whose results are kept; false if there is none, or
+// it cannot be found out.
 func (f *frame) previousOf(ctx context.Context, archive *results.Archive, person access.PersonID, id string) (string, bool) {
 	list, err := archive.List(ctx, person, results.MaxSets)
 	if err != nil {
 		f.log.WarnContext(ctx, "the kept results cannot be listed", "err", err)
 	}
-	return previous(list, id)
+	return previous(list, id, "")
 }
 
-// previous is previousOf in a list, newest first.
-func previous(list []results.Info, id string) (string, bool) {
+// previous is previousOf in a list, newest first; for one subscription alone if it
+// is given.
+func previous(list []results.Info, id, subscription string) (string, bool) {
 	at := slices.IndexFunc(list, func(i results.Info) bool { return i.ScanID == id })
-	for i := at + 1; at >= 0 && i < len(list); i++ {
-		if list[i].State.Ended() && shared(&list[i], &list[at]) > 0 {
-			return list[i].ScanID, true
-		}
+	if at < 0 {
+		return "", false
+	}
+	to := list[at]
+	if subscription != "" {
+		to.Subscriptions = []results.Subscription{{ID: subscription, Rows: 1}}
+	}
+	if one := closest(&to, older(list, at)); one != nil {
+		return one.ScanID, true
 	}
 	return "", false
 }

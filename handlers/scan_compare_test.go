@@ -204,7 +204,7 @@ func TestCompareTellsEachKindOfChange(t *testing.T) {
 			t.Errorf("%s leads to %s", kind, href)
 		}
 	}
-	holds(t, doc, "section[aria-labelledby=doubts-title]", "Only the older scan has these subscriptions", subB)
+	holds(t, doc, ".panel", "Only the older scan has these subscriptions", subB)
 	holds(t, doc, ".strip", "Payments", "25.0 %", "3 failed, 1 passed, 1 other")
 }
 
@@ -267,13 +267,13 @@ func TestSinceLastWeek(t *testing.T) {
 	k.later(2 * day)
 	second := k.keep(ann, rows...)
 	doc := k.compares(ann, templates.ScanCompareURL(second, templates.LastWeek))
-	holds(t, doc, "main", "This is the oldest that is kept: of 1 Nov 2026, 09:00 UTC", "0 new failures")
+	holds(t, doc, "main", "The oldest one with most of them is of 1 Nov 2026, 09:00 UTC", "0 new failures")
 	k.later(time.Hour)
 	k.keep(ann, judged(subB, "c", "r", "Passed", "Low")) // has nothing in common with the others
 	k.later(5*day - 2*time.Hour)                         // not quite a week after the first: it took longer
 	third := k.keep(ann, rows...)
 	doc = k.compares(ann, templates.ScanCompareURL(third, templates.LastWeek))
-	if strings.Contains(text(doc, "main"), "oldest that is kept") || !strings.Contains(text(doc, ".strip"), "1 Nov 2026, 09:00") {
+	if strings.Contains(text(doc, "main"), "oldest one with most") || !strings.Contains(text(doc, ".strip"), "1 Nov 2026, 09:00") {
 		t.Errorf("a week before: %s", text(doc, ".strip"))
 	}
 	if got, ok := k.previousOf(t.Context(), k.archive, ann.User.ID, third); !ok || got != second {
@@ -324,7 +324,7 @@ func TestThousandsOfChanges(t *testing.T) {
 	}
 	holds(t, all, ".card-foot", "Show all new failures (10,000)")
 	seen := map[string]bool{}
-	address := templates.CompareListURL(new, old, templates.ChangeNew, 1)
+	address := templates.CompareListURL(new, old, nil, templates.ChangeNew, 1)
 	pages := 0
 	for ; address != "" && pages <= n/pageSize; pages++ {
 		doc := k.compares(ann, address)
@@ -405,4 +405,87 @@ func TestTrendOfHundreds(t *testing.T) {
 		t.Errorf("%d dots, %d rows", dots, rows)
 	}
 	holds(t, doc, ".pager", fmt.Sprintf("401 to 500 of %d scans", results.MaxSets))
+}
+
+// short keeps the first n results of a subscription of which AzTS has more: its
+// pages broke off.
+func (k *kept) short(live *session.Session, n, total int) string {
+	k.Helper()
+	id := k.scan(live, true)
+	w, err := k.archive.Begin(k.Context(), live.User.ID, id, []string{subA})
+	k.ok(err)
+	var rows []azts.Result
+	for i := range n {
+		rows = append(rows, judged(subA, fmt.Sprint("c", i), "r", "Failed", "High"))
+	}
+	k.ok(w.Add(k.Context(), subA, &azts.ResultPage{Results: rows, TotalRecords: azts.Count{Known: true, N: total}}))
+	_, err = w.Finish(k.Context())
+	k.ok(err)
+	return id
+}
+
+// TestOlderScanThatIsNotWhole: what it lacks is not called new.
+func TestOlderScanThatIsNotWhole(t *testing.T) {
+	k := newKept(t)
+	old := k.short(ann, 10, 90)
+	k.later(5 * time.Hour)
+	now := k.short(ann, 90, 90)
+	doc := k.compares(ann, templates.ScanCompareURL(now, old))
+	holds(t, doc, ".sums", "+0 new failures", "=10 still open", "?80 not comparable")
+	holds(t, doc, "section[aria-labelledby=changes-not-comparable]", "Nobody can tell whether it is new")
+}
+
+// TestCompareOfSomeSubscriptions: numbers, lists, files and the ways between them
+// are of the subscriptions that the address names.
+func TestCompareOfSomeSubscriptions(t *testing.T) {
+	k := newKept(t)
+	rows := func(status string) []azts.Result {
+		return []azts.Result{judged(subA, "a", "r", status, "High"), judged(subB, "a", "r2", status, "High"), judged(subB, "b", "r2", "Passed", "Low")}
+	}
+	old := k.keep(ann, rows("Failed")...)
+	k.later(time.Hour)
+	now := k.keep(ann, rows("Passed")...)
+	holds(t, k.compares(ann, templates.ScanCompareURL(now, old)), ".sums", "✓2 fixed")
+	doc := k.compares(ann, templates.ComparePartURL(now, old, []string{strings.ToUpper(subA), "nobody's"}))
+	holds(t, doc, ".sums", "✓1 fixed")
+	holds(t, doc, ".strip", "1 failed, 0 passed", "0 failed, 1 passed")
+	holds(t, doc, "main", "Only Payments compared here")
+	list := doc.Find(".sums a").AttrOr("href", "")
+	holds(t, k.compares(ann, list), "section[aria-labelledby=changes-fixed] h2", "1")
+	_, w, err := k.visit(k.export, ann, doc.Find("a[href*='changes.csv']").AttrOr("href", ""), "id", "other")
+	k.ok(err)
+	if n := strings.Count(w.Body.String(), "Name of a"); n != 1 {
+		t.Errorf("the file has %d results", n)
+	}
+	holds(t, k.compares(ann, templates.ComparePartURL(now, old, []string{"nobody's"})), "main .panel", "Neither scan has a subscription that the address names")
+}
+
+// TestScanBeforeHasAll: a small scan in between is not what a large one is compared
+// with, and what an older one lacks is said above the numbers.
+func TestScanBeforeHasAll(t *testing.T) {
+	k := newKept(t)
+	a, b := judged(subA, "a", "r", "Passed", "High"), judged(subB, "a", "r2", "Passed", "High")
+	whole := k.keep(ann, a, b)
+	k.later(time.Hour)
+	part := k.keep(ann, a)
+	k.later(8 * 24 * time.Hour)
+	now := k.keep(ann, a, b)
+	if got, _ := k.previousOf(t.Context(), k.archive, ann.User.ID, now); got != whole {
+		t.Errorf("the scan before is %q, want %q", got, whole)
+	}
+	holds(t, k.compares(ann, templates.ScanCompareURL(now, templates.LastWeek)), ".strip", "1 Nov 2026, 09:00")
+	k.later(time.Hour)
+	more := k.keep(ann, a, b, judged("2b6d1f3b-7777-4888-9999-aaaabbbbcccc", "a", "r3", "Failed", "High"))
+	if got, _ := k.previousOf(t.Context(), k.archive, ann.User.ID, more); got != now {
+		t.Errorf("the scan before one with more is %q, want %q", got, now)
+	}
+	doc := k.compares(ann, templates.ScanCompareURL(more, now))
+	if html, _ := doc.Find("main").Html(); strings.Index(html, "Only the newer scan has these") > strings.Index(html, `class="sums"`) || !strings.Contains(html, "Only the newer scan has these") {
+		t.Error("what is left out is not said above the numbers")
+	}
+	doc, _, err := k.visit(k.trend, ann, "/scans/trend?subscription="+subA)
+	k.ok(err)
+	if href := doc.Find(`tbody a[href*="/compare/"]`).Eq(1).AttrOr("href", ""); href != templates.ComparePartURL(now, part, []string{subA}) {
+		t.Errorf("the trend of one subscription compares with %s", href)
+	}
 }

@@ -49,25 +49,14 @@ func (c *comparisons) trend(w http.ResponseWriter, r *http.Request, live *sessio
 	n, _ := strconv.Atoi(q.Get("page")) // anything else is the first page
 	page.Rows, page.Pager = cut(rows, n, "scans", func(n int) string { return templates.TrendPageURL(subscription, n) })
 	for i := range page.Rows {
-		if before, ok := previousWith(list, page.Rows[i].ScanID, subscription); ok {
+		if before, ok := previous(list, page.Rows[i].ScanID, subscription); ok {
 			page.Rows[i].CompareURL = templates.ScanCompareURL(page.Rows[i].ScanID, before)
+			if subscription != "" {
+				page.Rows[i].CompareURL = templates.ComparePartURL(page.Rows[i].ScanID, before, []string{subscription})
+			}
 		}
 	}
 	return c.render(w, r, http.StatusOK, templates.Trend(page))
-}
-
-// previousWith is previous, among the scans of one subscription if that is given.
-func previousWith(list []results.Info, id, subscription string) (string, bool) {
-	if subscription == "" {
-		return previous(list, id)
-	}
-	at := slices.IndexFunc(list, func(i results.Info) bool { return i.ScanID == id })
-	for i := at + 1; at >= 0 && i < len(list); i++ {
-		if list[i].State.Ended() && slices.ContainsFunc(list[i].Subscriptions, func(s results.Subscription) bool { return s.ID == subscription && s.Rows > 0 }) {
-			return list[i].ScanID, true
-		}
-	}
-	return "", false
 }
 
 // trendChoices are the subscriptions that a trend has points of, by name.

@@ -12,8 +12,8 @@ import (
 // ChangeKind is what became of a result between two scans; it stands in addresses.
 type ChangeKind string
 
-// The kinds of changes, in the order in which they are shown. The last two cannot
-// be told for certain.
+// The kinds of changes, in the order in which they are shown. The last three
+// cannot be told for certain.
 const (
 	ChangeNew        ChangeKind = "new"
 	ChangeFixed      ChangeKind = "fixed"
@@ -21,11 +21,12 @@ const (
 	ChangeGone       ChangeKind = "gone" // resources; all others are results
 	ChangeUndecided  ChangeKind = "undecided"
 	ChangeUnreported ChangeKind = "unreported"
+	ChangeUnknown    ChangeKind = "not-comparable"
 )
 
 // ChangeKinds returns all kinds of changes.
 func ChangeKinds() []ChangeKind {
-	return []ChangeKind{ChangeNew, ChangeFixed, ChangeOpen, ChangeGone, ChangeUndecided, ChangeUnreported}
+	return []ChangeKind{ChangeNew, ChangeFixed, ChangeOpen, ChangeGone, ChangeUndecided, ChangeUnreported, ChangeUnknown}
 }
 
 // changeSign is how a kind of change looks everywhere: a sign and words, so that
@@ -49,6 +50,8 @@ var changeSigns = map[ChangeKind]changeSign{
 		"Failed in the older scan; in the newer one neither failed nor passed: exempted, an error, or to be verified."},
 	ChangeUnreported: {"?", "s-unknown", "Not reported again", "not reported again", "not reported again",
 		"Failed in the older scan; the newer one has no result of it, though it has the resource or was not read whole."},
+	ChangeUnknown: {"?", "s-unknown", "Not comparable", "not comparable", "not comparable",
+		"Failed in the newer scan; the older one was not read whole and has no result of it. Nobody can tell whether it is new."},
 }
 
 // words is "12 new failures".
@@ -76,6 +79,12 @@ type ComparePage struct {
 	ScanID       string // whose page leads here
 	Older, Newer CompareSide
 	Notes        []string // on what is compared, above the numbers
+	// Left says which subscriptions are left out of the numbers.
+	Left []CompareDoubt
+	// Part are the subscriptions that alone are compared, because the address says
+	// so; empty: all that both scans have. WholeURL compares those.
+	Part     []string
+	WholeURL string
 	// Problem stands in place of numbers and lists.
 	Problem *Problem
 	Choice  CompareChoice
@@ -84,7 +93,7 @@ type ComparePage struct {
 	// Only is the one kind whose list is shown whole; "" shows the first rows of each.
 	Only   ChangeKind
 	AllURL string // of the page with all kinds
-	// Doubts say what cannot be told, beside the last two kinds.
+	// Doubts say what cannot be told, beside the last three kinds.
 	Doubts []CompareDoubt
 }
 
@@ -182,18 +191,26 @@ type CompareDoubt struct {
 // with leads on to the comparison with that one.
 func CompareChoiceURL(id string) string { return ScanURL(id) + "/compare" }
 
-// CompareListURL returns the address of the list of one kind of change.
-func CompareListURL(id, other string, kind ChangeKind, page int) string {
-	v := url.Values{"list": {string(kind)}}
+// ComparePartURL returns the address of what changed in some subscriptions; without
+// any, in all.
+func ComparePartURL(id, other string, subscriptions []string) string {
+	return withQuery(ScanCompareURL(id, other), url.Values{"subscription": subscriptions}.Encode())
+}
+
+// CompareListURL returns the address of the list of one kind of change, in some
+// subscriptions or in all.
+func CompareListURL(id, other string, subscriptions []string, kind ChangeKind, page int) string {
+	v := url.Values{"list": {string(kind)}, "subscription": subscriptions}
 	if page > 1 {
 		v.Set("page", strconv.Itoa(page))
 	}
-	return ScanCompareURL(id, other) + "?" + v.Encode()
+	return withQuery(ScanCompareURL(id, other), v.Encode())
 }
 
 // CompareCSVURL returns the address of the list of one kind of change as a file.
-func CompareCSVURL(id, other string, kind ChangeKind) string {
-	return ScanCompareURL(id, other) + "/changes.csv?list=" + url.QueryEscape(string(kind))
+func CompareCSVURL(id, other string, subscriptions []string, kind ChangeKind) string {
+	v := url.Values{"list": {string(kind)}, "subscription": subscriptions}
+	return withQuery(ScanCompareURL(id, other)+"/changes.csv", v.Encode())
 }
 
 // label names a resource by its name, or by its id where there is none.

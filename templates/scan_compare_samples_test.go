@@ -35,7 +35,7 @@ func sampleChanges(n int, was, is string) []ChangeRow {
 func compareSamples() map[string]templ.Component {
 	id, other := "01jd6w3qv8x5k2m9", "01jd6a7zt1c4h8p3"
 	list := func(kind ChangeKind, count int, rows []ChangeRow) ChangeList {
-		return ChangeList{Kind: kind, Count: count, Rows: rows, URL: CompareListURL(id, other, kind, 1), CSVURL: CompareCSVURL(id, other, kind)}
+		return ChangeList{Kind: kind, Count: count, Rows: rows, URL: CompareListURL(id, other, nil, kind, 1), CSVURL: CompareCSVURL(id, other, nil, kind)}
 	}
 	gone := list(ChangeGone, 1, nil)
 	gone.CSVURL = ""
@@ -45,15 +45,16 @@ func compareSamples() map[string]templ.Component {
 		Newer:   CompareSide{ScanID: id, At: sampleNow.Add(-time.Hour), Rows: 1502, Passed: 1214, Failed: 190, Subscriptions: sampleNames[:4]},
 		Notes:   []string{"You asked for these scans the other way round. They are compared in order of time, so that “new” is what is new now."},
 		Choice:  CompareChoice{Action: CompareChoiceURL(id), Options: []CompareOption{{other, sampleNow.Add(-7 * 24 * time.Hour), 3, true}, {"01jd5y2mn6b9r4w7", sampleNow.Add(-8 * 24 * time.Hour), 1, false}}, More: true},
-		Changes: []ChangeList{list(ChangeNew, 12, sampleChanges(10, "Passed", "Failed")), list(ChangeFixed, 3, sampleChanges(3, "Failed", "Passed")), list(ChangeOpen, 1178, sampleChanges(10, "Failed", "Failed")), gone, list(ChangeUndecided, 1, sampleChanges(1, "Failed", "Exempted")), list(ChangeUnreported, 1, sampleChanges(1, "Failed", ""))},
-		Doubts: []CompareDoubt{{Text: "Only the newer scan has these subscriptions; they are left out:", Names: sampleNames[3:4]},
-			{Text: "2 results of both scans name no control or no resource. Nobody can say which of them belong together."}}}
+		Changes: []ChangeList{list(ChangeNew, 12, sampleChanges(10, "Passed", "Failed")), list(ChangeFixed, 3, sampleChanges(3, "Failed", "Passed")), list(ChangeOpen, 1178, sampleChanges(10, "Failed", "Failed")), gone, list(ChangeUndecided, 1, sampleChanges(1, "Failed", "Exempted")), list(ChangeUnreported, 1, sampleChanges(1, "Failed", "")), list(ChangeUnknown, 1, sampleChanges(1, "", "Failed"))},
+		Left:    []CompareDoubt{{Text: "Only the newer scan has these subscriptions; they are left out:", Names: sampleNames[3:4]}},
+		Doubts:  []CompareDoubt{{Text: "2 results of both scans name no control or no resource. Nobody can say which of them belong together."}}}
 	one := page
-	one.Only, one.Notes, one.Doubts = ChangeOpen, nil, nil
+	one.Only, one.Notes, one.Left, one.Doubts = ChangeOpen, nil, nil, nil
+	one.Part, one.WholeURL = sampleNames[:2], ScanCompareURL(id, other)
 	one.Changes = []ChangeList{list(ChangeNew, 12, nil), list(ChangeFixed, 3, nil), list(ChangeOpen, 1178, sampleChanges(100, "Failed", "Failed")), list(ChangeGone, 0, nil), list(ChangeUndecided, 0, nil), list(ChangeUnreported, 0, nil)}
-	one.Changes[2].Pager = Pager{Noun: "changes", From: 101, To: 200, Total: 1178, PrevURL: CompareListURL(id, other, ChangeOpen, 1), NextURL: CompareListURL(id, other, ChangeOpen, 3)}
+	one.Changes[2].Pager = Pager{Noun: "changes", From: 101, To: 200, Total: 1178, PrevURL: CompareListURL(id, other, nil, ChangeOpen, 1), NextURL: CompareListURL(id, other, nil, ChangeOpen, 3)}
 	same := page
-	same.Notes, same.Doubts = nil, nil
+	same.Notes, same.Left, same.Doubts = nil, nil, nil
 	same.Changes = nil
 	for _, kind := range ChangeKinds() {
 		same.Changes = append(same.Changes, list(kind, 0, nil))
@@ -65,7 +66,7 @@ func compareSamples() map[string]templ.Component {
 	rudeGone := ChangeList{Kind: ChangeGone, Count: 1, URL: "javascript:alert(1)", Gone: []GoneRow{{Name: hostile, Group: hostile, ID: hostile, Subscription: hostile, URL: "javascript:alert(1)"}}}
 	nasty := ComparePage{Page: hostilePage(), ScanID: hostile, Older: CompareSide{ScanID: hostile, Subscriptions: []string{hostile}}, Notes: []string{hostile},
 		Choice: CompareChoice{Action: "javascript:alert(1)", Options: []CompareOption{{ScanID: hostile}}}, Changes: []ChangeList{rude, rudeGone},
-		Doubts: []CompareDoubt{{Text: hostile, Names: []string{hostile}}}}
+		Part: []string{hostile}, WholeURL: "javascript:alert(1)", Left: []CompareDoubt{{Text: hostile, Names: []string{hostile}}}, Doubts: []CompareDoubt{{Text: hostile, Names: []string{hostile}}}}
 	out := map[string]templ.Component{"compare": Compare(page), "compare-list": Compare(one), "compare-same": Compare(same), "compare-none": Compare(none), "hostile-compare": Compare(nasty)}
 	for name, n := range map[string]int{"trend": 14, "trend-one": 1, "trend-500": 500, "trend-empty": 0} {
 		out[name] = Trend(sampleTrend(n))
