@@ -3,6 +3,7 @@ package results_test
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"io"
 	"iter"
 	"log/slog"
@@ -333,4 +334,21 @@ type counter int64
 func (c *counter) Write(p []byte) (int, error) {
 	*c += counter(len(p))
 	return len(p), nil
+}
+
+// BenchmarkList tells what a page pays that asks for all sets of a person.
+func BenchmarkList(b *testing.B) {
+	w := newWorld(b)
+	for range 300 {
+		var rows []azts.Result
+		for n := range 100 {
+			rows = append(rows, azts.Result{SubscriptionID: fmt.Sprintf("0f5c0e2a-1111-4222-8333-4444555%05d", n), ControlName: "c", ResourceID: "r", Status: "Failed"})
+		}
+		w.keep(rows)
+	}
+	for b.Loop() {
+		if list, err := w.List(b.Context(), ann, results.MaxSets); err != nil || len(list) != 300 || len(list[0].Subscriptions) != 100 {
+			b.Fatal(len(list), err)
+		}
+	}
 }
