@@ -65,6 +65,7 @@ type Archive struct {
 	now      func() time.Time
 	random   io.Reader
 	cache    cache
+	heads    heads
 	decoders chan struct{} // a place for each set that may be decoded at once
 	limits   limits
 }
@@ -259,11 +260,16 @@ func (a *Archive) Info(ctx context.Context, person access.PersonID, scanID strin
 
 // info is what is known of a set, which may be that it cannot be opened.
 func (a *Archive) info(rec *SetRecord) Info {
+	if info, known := a.heads.get(rec); known {
+		return info
+	}
 	h, err := a.openHead(rec)
 	if err != nil {
 		return Info{ScanID: rec.ScanID, Person: rec.Person, State: Unreadable, CreatedAt: rec.CreatedAt, ChangedAt: rec.ChangedAt}
 	}
-	return h.info(rec)
+	info := h.info(rec)
+	a.heads.keep(rec, info)
+	return info
 }
 
 // List returns what is known of a person's newest sets, at most limit and at most
@@ -288,6 +294,7 @@ func (a *Archive) Delete(ctx context.Context, person access.PersonID, scanID str
 	err := a.records.DeleteResultSet(ctx, person, scanID)
 	if err == nil {
 		a.cache.forget(scanID)
+		a.heads.forget(scanID)
 	}
 	return err
 }
