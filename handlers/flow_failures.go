@@ -22,10 +22,12 @@ import (
 )
 
 const (
-	// begunPerMinute and foreignPerMinute are how many failed sign-ins are kept of
-	// one network in a minute: a company comes from one address when its sign-in
-	// breaks. foreignInAll is of all networks together.
-	begunPerMinute, foreignPerMinute, foreignInAll = 120, 20, 100
+	// verifiedPerMinute, begunPerMinute and foreignPerMinute are how many failed
+	// sign-ins are kept of one network in a minute: a company comes from one address
+	// when its sign-in breaks. The others are of all networks together: whoever has
+	// many takes at least 20 minutes to push out what others have begun.
+	verifiedPerMinute, begunPerMinute, foreignPerMinute = 120, 120, 20
+	verifiedInAll, begunInAll, foreignInAll             = 600, 200, 100
 	// maxTraced bounds the form that is traced, in bytes.
 	maxTraced = 32 << 10
 )
@@ -33,13 +35,13 @@ const (
 // failedSignIns keeps the sign-ins that failed and shows them to the help desk.
 type failedSignIns struct {
 	*frame
-	archive                *failures.Archive
-	begun, foreign, strays *limiter
+	archive                  *failures.Archive
+	verified, begun, foreign *crowd
 }
 
 func newFailedSignIns(f *frame, p Parts) *failedSignIns {
-	return &failedSignIns{frame: f, archive: p.Failures, begun: newLimiter(begunPerMinute, time.Minute, p.Now),
-		foreign: newLimiter(foreignPerMinute, time.Minute, p.Now), strays: newLimiter(foreignInAll, time.Minute, p.Now)}
+	return &failedSignIns{frame: f, archive: p.Failures, verified: newCrowd(verifiedPerMinute, verifiedInAll, p.Now),
+		begun: newCrowd(begunPerMinute, begunInAll, p.Now), foreign: newCrowd(foreignPerMinute, foreignInAll, p.Now)}
 }
 
 // attempt is what an answer to a sign-in turned out to be, as far as it was
@@ -73,12 +75,19 @@ func (s *failedSignIns) kept(h handler) handler {
 		if err == nil || r.Context().Err() != nil {
 			return err
 		}
-		begun := a.flow.Purpose != ""
 		if leaving(r) && statuses[apperr.From(err).Kind] < http.StatusInternalServerError {
 			return err // what was asked for was no sign-in
 		}
-		if begun && s.begun.allow(r.Context()) || !begun && s.foreign.allow(r.Context()) && s.strays.count("all") {
-			if keepErr := s.archive.Keep(r.Context(), s.failure(r, a, err)); keepErr != nil {
+		f := s.failure(r, a, err)
+		pool := s.foreign
+		switch {
+		case f.Verified:
+			pool = s.verified
+		case f.Begun:
+			pool = s.begun
+		}
+		if pool.allow(r.Context()) {
+			if keepErr := s.archive.Keep(r.Context(), f); keepErr != nil {
 				s.log.ErrorContext(r.Context(), "a failed sign-in is not kept", "err", keepErr)
 			}
 		}
@@ -108,7 +117,11 @@ func (s *failedSignIns) failure(r *http.Request, a *attempt, err error) failures
 		f.Path = ""
 	}
 	var said *entra.ProviderError
+	f.Verified = f.Begun && (a.flow.Session != (session.ID{}) || a.user.Account != "")
 	if errors.As(err, &said) {
+		// A code is redeemed only after the ID token beside it has passed. Without one,
+		// a made-up code gets an answer too.
+		f.Verified = f.Verified || f.Begun && said.Status != 0 && strings.Contains(a.flow.ResponseType, "id_token")
 		f.Provider = &failures.Provider{Numbers: said.Codes, CorrelationID: said.CorrelationID, TraceID: said.TraceID, Timestamp: said.Timestamp}
 		// A name that is in no table is a stranger's text; the trace has it.
 		if _, ok := entra.ExplainOAuth(said.OAuthError); ok {

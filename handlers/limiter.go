@@ -15,6 +15,7 @@ import (
 type limiter struct {
 	most   int
 	period time.Duration
+	bits6  int // how long the prefix is by which an IPv6 client is counted
 	now    func() time.Time
 
 	mu    sync.Mutex
@@ -27,7 +28,7 @@ type limiter struct {
 const maxNetworks = 100_000
 
 func newLimiter(most int, period time.Duration, now func() time.Time) *limiter {
-	return &limiter{most: most, period: period, now: now, seen: make(map[any]int)}
+	return &limiter{most: most, period: period, bits6: 64, now: now, seen: make(map[any]int)}
 }
 
 // allow reports whether the client of the request may do it once more. An IPv6
@@ -39,7 +40,7 @@ func (l *limiter) allow(ctx context.Context) bool {
 	}
 	bits := 32
 	if client.Is6() && !client.Is4In6() {
-		bits = 64
+		bits = l.bits6
 	}
 	network, err := client.Unmap().Prefix(bits)
 	if err != nil {
@@ -65,3 +66,16 @@ func (l *limiter) count(who any) bool {
 	l.seen[who]++
 	return l.seen[who] <= l.most
 }
+
+// crowd bounds in each minute what is done by one network and by all together,
+// where nobody is known: an IPv6 client is counted by its /48, since a stranger
+// can have very many of /64.
+type crowd struct{ network, all *limiter }
+
+func newCrowd(ofNetwork, inAll int, now func() time.Time) *crowd {
+	c := &crowd{network: newLimiter(ofNetwork, time.Minute, now), all: newLimiter(inAll, time.Minute, now)}
+	c.network.bits6 = 48
+	return c
+}
+
+func (c *crowd) allow(ctx context.Context) bool { return c.network.allow(ctx) && c.all.count("all") }

@@ -889,7 +889,7 @@ func FailedSignIns(v FlowFailuresPage) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 76, "<p>Yes: the answer fits a sign-in that this portal began in the same browser, in the last ten minutes. No: it does not. A bookmark, a slow person, a browser without cookies, or somebody who made the answer up. The two are counted apart, so made-up answers push out no others.</p>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 76, "<p>Yes: the answer fits a sign-in that this portal began in the same browser, in the last ten minutes. No: it does not. A bookmark, a slow person, a browser without cookies, or somebody who made the answer up. The two are counted apart, and so are those that somebody caused whom the portal knows: made-up answers push out no others.</p>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -195,4 +197,63 @@ func TestAttackFailedSignInsFillNothing(t *testing.T) {
 	hugo := w.browser()
 	hugo.signIn("hugo@contoso.com")
 	hugo.get("/flows/failures/"+genuine).want(http.StatusOK, "Failed sign-in").has(".error-card", "answer_incomplete")
+}
+
+// TestAttackVisitsPushOutNoOthers: a visit proves no more than that somebody opened
+// the portal, so strangers with many networks fill their own room, slowly.
+func TestAttackVisitsPushOutNoOthers(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t, setup{env: map[string]string{"PORTAL_TRUSTED_PROXIES": "127.0.0.1/32"}})
+	declined := func(b *browser, network string) *page {
+		from := http.Header{"X-Forwarded-For": {network}}
+		left, err := url.Parse(b.send(visit{to: "/auth/login", header: from}).header.Get("Location"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer := w.callbackVisit(url.Values{"state": {left.Query().Get("state")}, "error": {"access_denied"}, "error_description": {"AADSTS65004: no"}})
+		answer.header = from
+		return b.send(answer)
+	}
+	verified := func() int { return w.rows("sign_in_failures WHERE verified") }
+	for i := range 140 {
+		declined(w.browser(), fmt.Sprintf("2001:db8:1:%x::1", i))
+	}
+	if kept := w.rows("sign_in_failures"); kept != 120 {
+		t.Errorf("%d are kept of one /48 in a minute", kept)
+	}
+	for i := range 120 {
+		declined(w.browser(), fmt.Sprintf("2001:db8:%x::1", i+2))
+	}
+	if kept := w.rows("sign_in_failures"); kept != 200 {
+		t.Errorf("%d are kept of all networks in a minute", kept)
+	}
+	if n := verified(); n != 0 {
+		t.Errorf("%d of strangers are counted as verified", n)
+	}
+	// Who is signed in has another room, and is still heard.
+	b := w.browser()
+	b.signIn(dana)
+	declined(b, "198.51.100.7")
+	if n := verified(); n != 1 {
+		t.Errorf("%d are verified", n)
+	}
+	// So is whose ID token passed, and only then.
+	other := w.browser()
+	w.callback(other, with(other.answer(dana), "code", "made up"))
+	if n := verified(); n != 1 {
+		t.Errorf("with a code that the ID token does not name %d are verified", n)
+	}
+	w.tenant.answerWith(func(rw http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/token") {
+			return false
+		}
+		rw.Header().Set("Content-Type", "application/json")
+		rw.WriteHeader(http.StatusUnauthorized)
+		_, _ = io.WriteString(rw, `{"error":"invalid_client","error_description":"AADSTS7000222: the secret has expired"}`)
+		return true
+	})
+	w.callback(other, other.answer(dana))
+	if n := verified(); n != 2 {
+		t.Errorf("with an ID token that passed %d are verified", n)
+	}
 }

@@ -2,9 +2,10 @@
 // of one, for how long it is kept, and how many.
 //
 // Anybody on the network can make a sign-in fail, so what is kept is bounded: by
-// size each, by number, and apart for answers that belong to a sign-in that was
-// begun here and for those that do not. The invariant its users rely on: strangers
-// who send made-up answers push out made-up answers only. Of the message only a
+// size each, by number, and in three pools: those behind which somebody stands whom
+// the portal knows, those of a visit that was begun here, which takes no more than
+// opening the portal, and all others. The invariant its users rely on: strangers
+// push out nothing of the first pool, and of the second only with visits. Of the message only a
 // trace is kept, which holds no secret, and everything but time and code is sealed.
 package failures
 
@@ -25,9 +26,9 @@ import (
 const (
 	// Days is how long a failed sign-in is kept.
 	Days = 7
-	// MostBegun and MostForeign are how many are kept of those that were begun here,
-	// and of others.
-	MostBegun, MostForeign = 4000, 1000
+	// MostVerified, MostBegun and MostForeign are how many are kept of those that are
+	// verified, of others that were begun here, and of the rest.
+	MostVerified, MostBegun, MostForeign = 4000, 4000, 1000
 	// maxSealed bounds what is kept of one, in bytes; beyond it the trace is left out.
 	maxSealed = 16 << 10
 	// maxText bounds each text, in bytes.
@@ -50,6 +51,9 @@ type Failure struct {
 	// Begun tells that the answer belongs to a visit that this portal began in the
 	// same browser.
 	Begun bool `json:"-"`
+	// Verified tells that it was begun, and that an ID token passed every check or
+	// a live session began it: no stranger can cause it.
+	Verified bool `json:"-"`
 
 	Message  string        `json:"message"`
 	Next     string        `json:"next,omitempty"`
@@ -101,6 +105,7 @@ type Record struct {
 	At        time.Time
 	Code      string
 	Begun     bool
+	Verified  bool
 	Sealed    []byte // nil in a list
 }
 
@@ -117,7 +122,7 @@ type Query struct {
 // Records keeps failures.
 type Records interface {
 	// KeepFailure stores a failure and deletes the oldest with the same Begun
-	// beyond most.
+	// and Verified beyond most.
 	KeepFailure(ctx context.Context, rec Record, most int) error
 	// LoadFailure returns a failure younger than after, else [ErrNotFound].
 	LoadFailure(ctx context.Context, reference string, after time.Time) (Record, error)
@@ -157,10 +162,13 @@ func (a *Archive) Keep(ctx context.Context, f Failure) error {
 		return fmt.Errorf("failures: %w", err)
 	}
 	most := MostForeign
-	if f.Begun {
+	switch {
+	case f.Verified:
+		most = MostVerified
+	case f.Begun:
 		most = MostBegun
 	}
-	return a.records.KeepFailure(ctx, Record{Reference: f.Reference, At: a.now(), Code: f.Code, Begun: f.Begun, Sealed: a.keys.Seal(plain, place(f.Reference))}, most)
+	return a.records.KeepFailure(ctx, Record{Reference: f.Reference, At: a.now(), Code: f.Code, Begun: f.Begun, Verified: f.Verified, Sealed: a.keys.Seal(plain, place(f.Reference))}, most)
 }
 
 func clipped(s string) string {
@@ -195,7 +203,7 @@ func (a *Archive) Find(ctx context.Context, reference string) (*Failure, error) 
 		return nil, apperr.New(apperr.Internal, "failure_unreadable", "What is stored of this failed sign-in cannot be opened any more.").
 			WithNext(apperr.MenderDeveloper, "It was sealed with another key than those that the portal has now. The portal's log has its line still.").Because(err)
 	}
-	f.Reference, f.At, f.Code, f.Begun = rec.Reference, rec.At, rec.Code, rec.Begun
+	f.Reference, f.At, f.Code, f.Begun, f.Verified = rec.Reference, rec.At, rec.Code, rec.Begun, rec.Verified
 	return &f, nil
 }
 

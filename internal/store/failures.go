@@ -15,12 +15,13 @@ func (db *DB) KeepFailure(ctx context.Context, rec failures.Record, most int) er
 		return errors.New("store: a failed sign-in has a text that cannot be stored")
 	}
 	err := db.inTx(ctx, func(t tx) error {
-		if _, err := t.exec(ctx, "INSERT INTO sign_in_failures (reference, at, code, begun, sealed) VALUES ($1, $2, $3, $4, $5)",
-			rec.Reference, micros(rec.At), rec.Code, rec.Begun, rec.Sealed); err != nil {
+		if _, err := t.exec(ctx, "INSERT INTO sign_in_failures (reference, at, code, begun, verified, sealed) VALUES ($1, $2, $3, $4, $5, $6)",
+			rec.Reference, micros(rec.At), rec.Code, rec.Begun, rec.Verified, rec.Sealed); err != nil {
 			return err
 		}
-		_, err := t.exec(ctx, `DELETE FROM sign_in_failures WHERE begun = $1 AND reference IN
-			(SELECT reference FROM sign_in_failures WHERE begun = $1 ORDER BY at DESC, reference DESC LIMIT $3 OFFSET $2)`, rec.Begun, most, clearLimit)
+		_, err := t.exec(ctx, `DELETE FROM sign_in_failures WHERE begun = $1 AND verified = $2 AND reference IN
+			(SELECT reference FROM sign_in_failures WHERE begun = $1 AND verified = $2 ORDER BY at DESC, reference DESC LIMIT $4 OFFSET $3)`,
+			rec.Begun, rec.Verified, most, clearLimit)
 		return err
 	})
 	if err != nil {
@@ -36,8 +37,8 @@ func (db *DB) LoadFailure(ctx context.Context, reference string, after time.Time
 		return rec, failures.ErrNotFound
 	}
 	var at int64
-	err := db.queryRow(ctx, "SELECT at, code, begun, sealed FROM sign_in_failures WHERE reference = $1 AND at > $2", reference, micros(after)).
-		Scan(&at, &rec.Code, &rec.Begun, &rec.Sealed)
+	err := db.queryRow(ctx, "SELECT at, code, begun, verified, sealed FROM sign_in_failures WHERE reference = $1 AND at > $2", reference, micros(after)).
+		Scan(&at, &rec.Code, &rec.Begun, &rec.Verified, &rec.Sealed)
 	if errors.Is(err, ErrNotFound) {
 		return rec, failures.ErrNotFound
 	}
