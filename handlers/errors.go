@@ -158,6 +158,10 @@ func (f *frame) message(r *http.Request, err error, e *apperr.Error, status int)
 		page.Heading = "Your scan is not repeated yet"
 		page.Title = page.Heading
 		page.Primary = &templates.Action{Label: "Back to your repeated scans", URL: signIn.returnTo}
+	case errors.As(err, &signIn) && signIn.purpose == purposeFlow:
+		page.Heading = "The flow was not run"
+		page.Title = page.Heading
+		page.Primary = &templates.Action{Label: "Back to the flow", URL: signIn.returnTo}
 	case errors.As(err, &signIn):
 		page.Heading = "You are not signed in"
 		page.Title = page.Heading

@@ -1,8 +1,12 @@
 package handlers
 
 import (
+	"context"
 	"crypto/rand"
+	"errors"
+	"io"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,6 +24,9 @@ import (
 const (
 	// lookUps is how many errors one network, or one person, may look up in a minute.
 	lookUps = 120
+	// lookUpsAll is how many all may look up together who are not signed in, and
+	// lookUpsAtOnce how many are read at a time: a long text takes milliseconds.
+	lookUpsAll, lookUpsAtOnce = 1200, 2
 	// maxEcho is how long a text can be to stand in an address, in bytes.
 	maxEcho = 60
 )
@@ -34,12 +41,15 @@ type errorDesk struct {
 	*frame
 	archive *failures.Archive // nil: none are kept
 	// helpURL is the page of the company sign-in about a number, "" where there is none.
-	helpURL           string
-	byNetwork, byUser *limiter
+	helpURL   string
+	byNetwork *crowd
+	byUser    *limiter
+	slots     chan struct{}
 }
 
 func newErrorDesk(f *frame, p Parts) *errorDesk {
-	d := &errorDesk{frame: f, archive: p.Failures, byNetwork: newLimiter(lookUps, time.Minute, p.Now), byUser: newLimiter(lookUps, time.Minute, p.Now)}
+	d := &errorDesk{frame: f, archive: p.Failures, byNetwork: newCrowd(lookUps, lookUpsAll, p.Now), byUser: newLimiter(lookUps, time.Minute, p.Now),
+		slots: make(chan struct{}, lookUpsAtOnce)}
 	if p.LoginURL != "" {
 		d.helpURL = strings.TrimSuffix(p.LoginURL, "/") + "/error?code="
 	}
@@ -51,13 +61,38 @@ func (d *errorDesk) show(w http.ResponseWriter, r *http.Request) error {
 	return d.answer(w, r, r.URL.Query().Get("q"), false)
 }
 
-// explain is POST /flows/errors (text). What is short and plain goes on to an
-// address that can be sent to somebody.
+// explain is POST /flows/errors (text). A code that is known goes on to an address
+// that can be sent to somebody. Of what is longer than a form may be, the first
+// part is read: who pastes a whole log finds an error in it still.
 func (d *errorDesk) explain(w http.ResponseWriter, r *http.Request) error {
-	if err := r.ParseForm(); err != nil {
+	body, err := io.ReadAll(r.Body)
+	var tooLarge *http.MaxBytesError
+	if err != nil && !errors.As(err, &tooLarge) {
 		return formError(err)
 	}
-	return d.answer(w, r, r.PostForm.Get("text"), true)
+	form := string(body)
+	if err != nil {
+		// An escape that was cut in two would spoil the whole field.
+		if i := strings.LastIndexByte(form, '%'); i > len(form)-3 {
+			form = form[:i]
+		}
+	}
+	fields, err := url.ParseQuery(form)
+	if err != nil {
+		return formError(err)
+	}
+	return d.answer(w, r, fields.Get("text"), true)
+}
+
+// read reads a text when its turn has come.
+func (d *errorDesk) read(ctx context.Context, text string) (explain.Reading, error) {
+	select {
+	case d.slots <- struct{}{}:
+		defer func() { <-d.slots }()
+		return explain.Read(text, rand.Reader), nil
+	case <-ctx.Done():
+		return explain.Reading{}, ctx.Err()
+	}
 }
 
 // sendable is what may stand in an address and in the page again: words, a
@@ -85,12 +120,16 @@ func (d *errorDesk) answer(w http.ResponseWriter, r *http.Request, text string, 
 	if live != nil && !d.byUser.allowPerson(live.User.ID) || live == nil && !d.byNetwork.allow(r.Context()) {
 		return errManyLookUps
 	}
-	reading := explain.Read(text, rand.Reader)
-	if plain && posted {
+	reading, err := d.read(r.Context(), text)
+	if err != nil {
+		return err
+	}
+	known := len(reading.Entries) > 0
+	if plain && posted && known {
 		redirect(w, templates.FlowErrorURL(short))
 		return nil
 	}
-	if plain {
+	if plain && (known || !posted) { // else it may be a password, pasted by mistake
 		page.Query = short
 	}
 	page.Asked, page.Form, page.ByWords = true, reading.Form, reading.ByWords

@@ -75,6 +75,9 @@ func (s *failedSignIns) kept(h handler) handler {
 		if err == nil || r.Context().Err() != nil {
 			return err
 		}
+		if a.flow.Purpose == purposeFlow {
+			return err // who ran a flow is signed in, and stays so
+		}
 		if leaving(r) && statuses[apperr.From(err).Kind] < http.StatusInternalServerError {
 			return err // what was asked for was no sign-in
 		}
@@ -122,7 +125,7 @@ func (s *failedSignIns) failure(r *http.Request, a *attempt, err error) failures
 		// A code is redeemed only after the ID token beside it has passed. Without one,
 		// a made-up code gets an answer too.
 		f.Verified = f.Verified || f.Begun && said.Status != 0 && strings.Contains(a.flow.ResponseType, "id_token")
-		f.Provider = &failures.Provider{Numbers: said.Codes, CorrelationID: said.CorrelationID, TraceID: said.TraceID, Timestamp: said.Timestamp}
+		f.Provider = &failures.Provider{Direct: said.Status != 0, Numbers: said.Codes, CorrelationID: said.CorrelationID, TraceID: said.TraceID, Timestamp: said.Timestamp}
 		// A name that is in no table is a stranger's text; the trace has it.
 		if _, ok := entra.ExplainOAuth(said.OAuthError); ok {
 			f.Provider.Error = said.OAuthError
@@ -213,7 +216,11 @@ func (s *failedSignIns) show(w http.ResponseWriter, r *http.Request, live *sessi
 	}
 	fact("Open sign-ins", strconv.Itoa(f.Open)+" in this browser, by its cookies")
 	if p := f.Provider; p != nil {
-		fact("Company sign-in said", strings.TrimSpace(p.Error+" "+p.Subcode))
+		from := "The company sign-in said"
+		if !p.Direct {
+			from = "The browser brought, unverified"
+		}
+		fact(from, strings.TrimSpace(p.Error+" "+p.Subcode))
 		var numbers []string
 		for _, n := range p.Numbers {
 			numbers = append(numbers, "AADSTS"+strconv.Itoa(n))
@@ -239,6 +246,8 @@ func whichCheck(f *failures.Failure) string {
 	switch {
 	case f.Purpose != "" && !f.Begun:
 		return "None yet: the way to the company sign-in was closed."
+	case f.Provider != nil && !f.Provider.Direct:
+		return "None of ours: the browser brought this answer, unverified. It says that the company sign-in refused."
 	case f.Provider != nil:
 		return "None of ours: the company sign-in itself refused."
 	case !f.Begun:

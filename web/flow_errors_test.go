@@ -55,8 +55,17 @@ func TestTheDeskExplainsToEverybody(t *testing.T) {
 		t.Errorf("hostile text comes back: %d", p.status)
 	}
 	b.send(visit{to: "/flows/errors", form: url.Values{"text": {strings.Repeat("a ", 32<<10) + "AADSTS50105"}}}).has("#explained", "The text was cut")
-	if p := b.send(visit{to: "/flows/errors", form: url.Values{"text": {strings.Repeat("x", 1<<20)}}}); p.status != http.StatusRequestEntityTooLarge {
-		t.Errorf("a megabyte: %d", p.status)
+	for _, text := range []string{strings.Repeat("x", 1<<20), strings.Repeat("é", 1<<20), strings.Repeat("x.é", 1<<20), strings.Repeat("xy.é", 1<<20)} {
+		p := b.send(visit{to: "/flows/errors", form: url.Values{"text": {"AADSTS50105 " + text}}}).want(http.StatusOK, "Explain an error")
+		p.has("#explained", "The text was cut")
+		p.has("#explained .error-card", "AADSTS50105")
+	}
+	// What is in no table may be a password, pasted by mistake.
+	for _, text := range []string{"correcthorsebattery", "12345678", "k3y_abcdefgh1234567890", "7K3M9QX2RB41"} {
+		p := b.send(visit{to: "/flows/errors", form: url.Values{"text": {text}}}).want(http.StatusOK, "Explain an error")
+		if strings.Contains(p.text("main"), "correcthorse") || p.sel(`input[value="`+text+`"]`).Length() > 0 {
+			t.Errorf("%s comes back", text)
+		}
 	}
 	if found := trace.Leaks([]byte(w.log.String()), []string{token, secret, "0.AQIAcodeThatIsLong1234567890", "onfocus=alert(2)"}); len(found) > 0 {
 		t.Errorf("the log has %v", found)
@@ -128,7 +137,7 @@ func TestTheHelpDeskFindsAFailedSignInByItsReference(t *testing.T) {
 		t.Errorf("the page shows %v", leaks)
 	}
 	other := hugo.get("/flows/failures/" + declined.evidence("Reference"))
-	other.has("main", "None of ours: the company sign-in itself refused.")
+	other.has("main", "None of ours: the browser brought this answer, unverified.")
 	other.has("main", "9ab2c6e0-7d14-4b8a-a5f3-60e81c4d2b00")
 	hugo.get("/flows/failures/7K3M9QX2RB41").want(http.StatusNotFound, "There is nothing here")
 	hugo.get("/flows/errors?q=7K3M9QX2RB41").has("#explained", "No failed sign-in has this reference")
@@ -255,5 +264,24 @@ func TestAttackVisitsPushOutNoOthers(t *testing.T) {
 	w.callback(other, other.answer(dana))
 	if n := verified(); n != 2 {
 		t.Errorf("with an ID token that passed %d are verified", n)
+	}
+}
+
+// TestAFlowThatFailsOnItsWayEndsNoSession: its person is signed in, and goes back to
+// the flow.
+func TestAFlowThatFailsOnItsWayEndsNoSession(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t, setup{})
+	b := w.browser()
+	b.signIn(dana)
+	left := b.send(visit{to: "/flows/hybrid/runs", form: runForm("tenant", ""), from: b.address("/")})
+	to := strings.Replace(left.header.Get("Location"), "login_hint="+url.QueryEscape(dana), "prompt=select_account", 1)
+	p := b.through(b.get(to), "noor@contoso.com")
+	p.want(http.StatusForbidden, "The flow was not run")
+	if p.evidence("Code") != "other_account" || p.sel(`a[href="/flows/hybrid"]`).Length() == 0 || strings.Contains(p.text("main"), "Use another account") {
+		t.Errorf("the page: %s", p.text("main"))
+	}
+	if n := w.rows("sign_in_failures"); n != 0 {
+		t.Errorf("%d failed sign-ins are kept", n)
 	}
 }

@@ -71,8 +71,11 @@ type Failure struct {
 	Trace    *trace.Trace  `json:"trace,omitempty"`
 }
 
-// Provider is what the identity provider said.
+// Provider is what the identity provider said, or is said to have said.
 type Provider struct {
+	// Direct tells that the portal heard it from the token endpoint itself. Else a
+	// browser brought it, which can make up all of it.
+	Direct        bool      `json:"direct,omitempty"`
 	Error         string    `json:"error,omitempty"`
 	Subcode       string    `json:"subcode,omitempty"`
 	Numbers       []int     `json:"numbers,omitempty"`
