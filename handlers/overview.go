@@ -74,7 +74,7 @@ func (h *home) overview(w http.ResponseWriter, r *http.Request, live *session.Se
 		return err
 	}
 	// The news are worked out while AzTS and Azure are asked.
-	visit := h.visit(r, live)
+	visit, owed := h.visit(r, live)
 	news := h.news.order(ctx, live.User.ID, scans, visit.BeforeAt)
 	// Not longer: the scans and what changed are of the portal's own.
 	listed, stop := context.WithTimeout(ctx, listWait)
@@ -111,24 +111,46 @@ func (h *home) overview(w http.ResponseWriter, r *http.Request, live *session.Se
 	page.Quota = quotaOf(mine.rows)
 	page.Ended = h.scheduleEnds(ctx, live)
 	page.News = h.newsShown(news, visit.BeforeAt, names)
+	h.told(ctx, live, news, page.News.State, owed)
 	return h.render(w, r, http.StatusOK, templates.Overview(page))
 }
 
-// visit returns when the person is here and was here before. An open page that
-// asks by itself is no sign of them.
-func (h *home) visit(r *http.Request, live *session.Session) access.Visit {
+// visit returns when the person is here and was here before, and what is to be kept
+// of it once the news are shown, or nil. A page that a browser fetches in advance is
+// no sign of them, nor is an open one that asks by itself, unless it was shown
+// without its news.
+func (h *home) visit(r *http.Request, live *session.Session) (access.Visit, *owedVisit) {
 	was, err := h.visits.VisitOf(r.Context(), live.User.ID)
-	if err == nil && r.Method == http.MethodGet && r.Header.Get(pullHeader) == "" {
-		next, changed := was.Seen(h.now(), live.SignedInAt)
-		if changed {
-			err = h.visits.KeepVisit(r.Context(), live.User.ID, was, next)
-		}
-		was = next
-	}
 	if err != nil {
-		h.log.WarnContext(r.Context(), "when somebody was here cannot be read or kept", "err", err)
+		h.log.WarnContext(r.Context(), "when somebody was here cannot be read", "err", err)
+		return was, nil
 	}
-	return was
+	if r.Header.Get(pullHeader) != "" {
+		if owed := h.news.owed(live.User.ID); owed != nil && owed.was == was {
+			return owed.next, owed
+		}
+		return was, nil
+	}
+	next, changed := was.Seen(h.now(), live.SignedInAt)
+	if !changed || r.Method != http.MethodGet || r.Header.Get("Sec-Purpose") != "" {
+		return next, nil
+	}
+	return next, &owedVisit{was, next}
+}
+
+// told keeps a visit once its news are shown: until then, the next page tells them.
+func (h *home) told(ctx context.Context, live *session.Session, e *edition, state templates.NewsState, owed *owedVisit) {
+	if owed == nil {
+		return
+	}
+	if state != templates.NewsThere {
+		h.news.owe(e, owed)
+		return
+	}
+	h.news.owe(e, nil)
+	if err := h.visits.KeepVisit(ctx, live.User.ID, owed.was, owed.next); err != nil {
+		h.log.WarnContext(ctx, "when somebody was here cannot be kept", "err", err)
+	}
 }
 
 // quotaNames is how many subscriptions are named whose requests are used up.
@@ -179,10 +201,17 @@ func (h *home) newsShown(e *edition, since time.Time, names map[string]string) t
 	n := e.news
 	out := templates.News{State: templates.NewsThere, Since: since, Kept: n.kept, Unchanged: n.unchanged, First: n.first, Left: n.left,
 		Ends: n.ends, EndedLately: n.ended, ExceptionsNotKnown: n.unread}
-	var all newsChange
+	all := newsChange{counts: make(map[templates.ChangeKind]int)}
 	for _, c := range n.changes {
-		all.failed, all.fixed, all.open, all.gone, all.unclear = all.failed+c.failed, all.fixed+c.fixed, all.open+c.open, all.gone+c.gone, all.unclear+c.unclear
+		for kind, count := range c.counts {
+			all.counts[kind] += count
+		}
+		out.Incomplete += c.incomplete
 		row := templates.NewsChange{At: c.at, Sums: c.sums(), URL: templates.ScanCompareURL(c.newer, c.older)}
+		// Others of the two scans may have newer results, or had them.
+		if !c.whole {
+			row.URL, row.More = c.partURL()
+		}
 		for _, id := range c.subscriptions {
 			row.Subscriptions = append(row.Subscriptions, cmp.Or(names[id], id))
 		}
@@ -196,15 +225,28 @@ func (h *home) newsShown(e *edition, since time.Time, names map[string]string) t
 	return out
 }
 
-// sums are the numbers of a change; of what is unclear only if there is any.
+// partURL returns the comparison that has the numbers of a change; more says that it
+// has those of further subscriptions, since an address holds only so many.
+func (c newsChange) partURL() (url string, more bool) {
+	if len(c.subscriptions) > partMax {
+		return templates.ScanCompareURL(c.newer, c.older), true
+	}
+	return templates.ComparePartURL(c.newer, c.older, c.subscriptions), false
+}
+
+// sums are the numbers of a change; of what cannot be told only if there is any.
 func (c newsChange) sums() []templates.NewsSum {
-	out := []templates.NewsSum{{Kind: templates.ChangeNew, Count: c.failed}, {Kind: templates.ChangeFixed, Count: c.fixed},
-		{Kind: templates.ChangeOpen, Count: c.open}, {Kind: templates.ChangeGone, Count: c.gone}}
-	if c.unclear > 0 {
-		out = append(out, templates.NewsSum{Kind: templates.ChangeUndecided, Count: c.unclear})
+	var out []templates.NewsSum
+	for i, kind := range templates.ChangeKinds() {
+		if n := c.counts[kind]; n > 0 || i < certainKinds {
+			out = append(out, templates.NewsSum{Kind: kind, Count: n})
+		}
 	}
 	return out
 }
+
+// certainKinds is how many of the kinds of changes, the first, can be told.
+const certainKinds = 4
 
 // names maps the ids of subscriptions to their names.
 func (e estate) names() map[string]string {

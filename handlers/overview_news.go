@@ -13,8 +13,10 @@ import (
 
 	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/apperr"
+	"azts.internal/portal/internal/azts"
 	"azts.internal/portal/internal/results"
 	"azts.internal/portal/internal/scan"
+	"azts.internal/portal/templates"
 )
 
 const (
@@ -22,8 +24,10 @@ const (
 	// newsSets in how many sets exceptions are looked for; the newest come first.
 	newsPairs = 12
 	newsSets  = 24
-	// newsLimit bounds the working out, newsWait how long a page waits for it.
+	// newsLimit bounds the working out, newsQueue the wait for a place to begin it,
+	// and newsWait how long a page waits for both.
 	newsLimit = 20 * time.Second
+	newsQueue = 5 * time.Minute
 	newsWait  = 800 * time.Millisecond
 	// newsAge is how long news are good that nothing has changed: results are
 	// deleted, and exceptions come to their end.
@@ -33,7 +37,7 @@ const (
 	// soon is when the end of an exception is near; as long it is told afterwards.
 	soon = 14 * 24 * time.Hour
 	// soonListed is how many exceptions are listed, soonRead how many rows of a set
-	// are read to find them.
+	// that end within the time are read to find them.
 	soonListed = 10
 	soonRead   = 5000
 )
@@ -54,10 +58,12 @@ type news struct {
 // newsChange is what changed from one scan to another, in the subscriptions that
 // both are the newest of, now and before.
 type newsChange struct {
-	older, newer                       string // ids of scans
-	at                                 time.Time
-	subscriptions                      []string
-	failed, fixed, open, gone, unclear int
+	older, newer  string // ids of scans
+	at            time.Time
+	subscriptions []string
+	whole         bool // these are all that both scans have
+	counts        map[templates.ChangeKind]int
+	incomplete    int // of the subscriptions, those that one of the scans has not all of
 }
 
 // newsException is an exception that ends or has ended.
@@ -74,7 +80,9 @@ type newsroom struct {
 	log     *slog.Logger
 	now     func() time.Time
 	closing <-chan struct{}
-	busy    chan struct{} // a place for each that is worked out
+	// busy has a place for each that is worked out. They are taken in the order in
+	// which people came, and nobody stands in line twice.
+	busy chan struct{}
 
 	mu    sync.Mutex
 	known map[access.PersonID]*edition
@@ -89,12 +97,21 @@ func newNewsroom(p Parts) *newsroom {
 
 // edition is the news of one person, once done is closed.
 type edition struct {
-	mark [sha256.Size]byte // of all that it is made of
-	at   time.Time
 	done chan struct{}
 	news news
 	err  error
+
+	// The newsroom's lock is for these.
+	mark   [sha256.Size]byte // of all that it is made of
+	at     time.Time
+	before time.Time
+	begun  bool
+	owed   *owedVisit
 }
+
+// owedVisit is the visit of a page that was shown without its news, which is kept
+// as soon as the page has fetched them.
+type owedVisit struct{ was, next access.Visit }
 
 // newsMark changes with the scans of a person and how far they are read, and with
 // their visit. Only what is deleted does not show.
@@ -108,12 +125,16 @@ func newsMark(scans []scan.Scan, before time.Time) [sha256.Size]byte {
 }
 
 // order returns the news of a person since before, which are there once done is
-// closed. Whoever asks meanwhile gets the same.
+// closed. Whoever asks meanwhile gets the same. Of one person one edition is being
+// worked out and one more waits, for the newest that was asked.
 func (n *newsroom) order(ctx context.Context, person access.PersonID, scans []scan.Scan, before time.Time) *edition {
 	mark := newsMark(scans, before)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if known := n.known[person]; known != nil && known.mark == mark && n.now().Sub(known.at) < newsAge {
+		return known
+	} else if known != nil && !known.begun {
+		known.mark, known.before, known.at = mark, before, n.now()
 		return known
 	}
 	for other, known := range n.known {
@@ -126,13 +147,17 @@ func (n *newsroom) order(ctx context.Context, person access.PersonID, scans []sc
 		default:
 		}
 	}
-	e := &edition{mark: mark, at: n.now(), done: make(chan struct{})}
+	e := &edition{mark: mark, before: before, at: n.now(), done: make(chan struct{})}
+	last := n.known[person]
+	if last != nil && last.before.Equal(before) {
+		e.owed = last.owed
+	}
 	if n.known == nil {
 		n.known = make(map[access.PersonID]*edition)
 	}
 	n.known[person] = e
 	// It goes on when the person leaves: they come back, and another tab waits.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), newsLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), newsQueue+newsLimit)
 	go func() {
 		select {
 		case <-n.closing:
@@ -142,13 +167,31 @@ func (n *newsroom) order(ctx context.Context, person access.PersonID, scans []sc
 	}()
 	go func() {
 		defer cancel()
-		n.write(ctx, person, e, before)
+		n.write(ctx, person, e, last)
 	}()
 	return e
 }
 
-// write works an edition out. One that failed is forgotten.
-func (n *newsroom) write(ctx context.Context, person access.PersonID, e *edition, before time.Time) {
+// owe notes a visit to be kept once an edition is shown; nil: none is owed any more.
+func (n *newsroom) owe(e *edition, visit *owedVisit) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	e.owed = visit
+}
+
+// owed returns the visit of a person whose page still waits for its news, or nil.
+func (n *newsroom) owed(person access.PersonID) *owedVisit {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if e := n.known[person]; e != nil {
+		return e.owed
+	}
+	return nil
+}
+
+// write works an edition out, after the last one of the person. One that failed is
+// forgotten.
+func (n *newsroom) write(ctx context.Context, person access.PersonID, e, last *edition) {
 	defer close(e.done)
 	e.err = errNewsLate
 	defer func() {
@@ -165,22 +208,29 @@ func (n *newsroom) write(ctx context.Context, person access.PersonID, e *edition
 			delete(n.known, person)
 		}
 	}()
+	if last != nil {
+		select {
+		case <-last.done:
+		case <-ctx.Done():
+			return
+		}
+	}
 	select {
 	case n.busy <- struct{}{}:
 		defer func() { <-n.busy }()
 	case <-ctx.Done():
 		return
 	}
+	n.mu.Lock()
+	e.begun = true
+	before := e.before
+	n.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, newsLimit)
+	defer cancel()
 	e.news, e.err = n.workOut(ctx, person, before)
 }
 
 var errNewsLate = apperr.New(apperr.Timeout, "news_late", "What changed could not be worked out in time.")
-
-// holding is the set that has the newest results of some subscriptions.
-type holding struct {
-	set           *results.Info
-	subscriptions []string
-}
 
 // newest finds for each subscription the first set of a list, newest first, that
 // has ended with results of it, not after a time unless that is zero.
@@ -206,104 +256,123 @@ func (n *newsroom) workOut(ctx context.Context, person access.PersonID, before t
 	}
 	now := newest(list, time.Time{})
 	out := news{kept: len(now)}
-	if err := n.exceptions(ctx, person, now, &out); err != nil {
-		return out, err
+	var changes []*newsChange
+	if !before.IsZero() {
+		changes = out.pairs(now, newest(list, before))
 	}
-	if before.IsZero() {
-		return out, nil
+	in := make(map[string][]string) // subscriptions, by the scan that has their newest results
+	for id, set := range now {
+		in[set.ScanID] = append(in[set.ScanID], id)
 	}
-	return out, n.changes(ctx, person, now, newest(list, before), &out)
+	sets := 0
+	for i := range list { // the newest first, each opened once
+		one := list[i].ScanID
+		of := in[one]
+		if len(of) == 0 {
+			continue
+		}
+		mine := slices.DeleteFunc(slices.Clone(changes), func(c *newsChange) bool { return c.newer != one })
+		if sets++; sets > newsSets && len(mine) == 0 {
+			out.unread += len(of)
+			continue
+		}
+		set, err := n.archive.OpenOnce(ctx, person, one)
+		if gone(err) {
+			out.unread += len(of)
+			for _, c := range mine {
+				out.left += len(c.subscriptions)
+			}
+			continue
+		}
+		if err != nil {
+			return out, err
+		}
+		whole := false
+		if sets <= newsSets {
+			if whole, err = n.exceptionsOf(set, of, &out); err != nil {
+				return out, err
+			}
+		}
+		if !whole {
+			out.unread += len(of)
+		}
+		for _, c := range mine {
+			if err := n.change(ctx, person, set, c, &out); err != nil {
+				return out, err
+			}
+		}
+	}
+	return out, nil
 }
 
-// changes compares the newest results with those of before, pair by pair.
-func (n *newsroom) changes(ctx context.Context, person access.PersonID, now, then map[string]*results.Info, out *news) error {
-	type pair struct{ older, newer string }
+// gone reports whether a set is not to be had: it was deleted meanwhile, or does not
+// open. Neither keeps the rest from being told.
+func gone(err error) bool {
+	return apperr.IsKind(err, apperr.NotFound) || apperr.HasCode(err, "results_unreadable")
+}
+
+// pairs returns which scans to compare, the newest first: those that have the newest
+// results now, with those that had them then.
+func (n *news) pairs(now, then map[string]*results.Info) []*newsChange {
+	type pair struct{ older, newer *results.Info }
 	pairs := make(map[pair]*newsChange)
 	for id, set := range now {
 		was := then[id]
 		switch {
 		case was == nil:
-			out.first++
+			n.first++
 			continue
 		case was == set:
-			out.unchanged++
+			n.unchanged++
 			continue
 		}
-		p := pair{was.ScanID, set.ScanID}
+		p := pair{was, set}
 		if pairs[p] == nil {
-			pairs[p] = &newsChange{older: p.older, newer: p.newer, at: set.CreatedAt}
+			pairs[p] = &newsChange{older: was.ScanID, newer: set.ScanID, at: set.CreatedAt, counts: make(map[templates.ChangeKind]int)}
 		}
 		pairs[p].subscriptions = append(pairs[p].subscriptions, id)
 	}
 	all := make([]*newsChange, 0, len(pairs))
-	for _, one := range pairs {
+	for p, one := range pairs {
 		slices.Sort(one.subscriptions)
+		wanted := make(map[string]bool)
+		for _, s := range p.newer.Subscriptions {
+			wanted[s.ID] = true
+		}
+		both := 0
+		for _, s := range p.older.Subscriptions {
+			if wanted[s.ID] {
+				both++
+			}
+		}
+		one.whole = both == len(one.subscriptions)
 		all = append(all, one)
 	}
 	slices.SortFunc(all, func(a, b *newsChange) int {
 		return cmp.Or(b.at.Compare(a.at), cmp.Compare(a.newer, b.newer), cmp.Compare(a.older, b.older))
 	})
-	for i, one := range all {
-		if i >= newsPairs {
-			out.left += len(one.subscriptions)
-			continue
-		}
-		old, err := n.archive.Open(ctx, person, one.older)
-		if err == nil {
-			var set *results.Set
-			if set, err = n.archive.Open(ctx, person, one.newer); err == nil {
-				d := results.Compare(old, set, one.subscriptions...)
-				one.failed, one.fixed, one.open, one.gone = d.Count(results.NewFailure), d.Count(results.Fixed), d.Count(results.StillOpen), d.GoneCount()
-				one.unclear = d.Count(results.Undecided) + d.Count(results.Unreported)
-				out.changes = append(out.changes, *one)
-				continue
-			}
-		}
-		if !apperr.IsKind(err, apperr.NotFound) { // deleted meanwhile
-			return err
-		}
-		out.left += len(one.subscriptions)
+	for _, one := range all[min(len(all), newsPairs):] {
+		n.left += len(one.subscriptions)
 	}
-	return nil
+	return all[:min(len(all), newsPairs)]
 }
 
-// exceptions looks for those that end soon or have ended, in the newest results.
-func (n *newsroom) exceptions(ctx context.Context, person access.PersonID, newest map[string]*results.Info, out *news) error {
-	bySet := make(map[string]*holding)
-	for id, set := range newest {
-		if bySet[set.ScanID] == nil {
-			bySet[set.ScanID] = &holding{set: set}
-		}
-		bySet[set.ScanID].subscriptions = append(bySet[set.ScanID].subscriptions, id)
+// change compares a pair, whose newer set is open.
+func (n *newsroom) change(ctx context.Context, person access.PersonID, set *results.Set, c *newsChange, out *news) error {
+	old, err := n.archive.OpenOnce(ctx, person, c.older)
+	if gone(err) {
+		out.left += len(c.subscriptions)
+		return nil
 	}
-	all := make([]*holding, 0, len(bySet))
-	for _, one := range bySet {
-		all = append(all, one)
+	if err != nil {
+		return err
 	}
-	slices.SortFunc(all, func(a, b *holding) int {
-		return cmp.Or(b.set.CreatedAt.Compare(a.set.CreatedAt), cmp.Compare(a.set.ScanID, b.set.ScanID))
-	})
-	for i, one := range all {
-		if i >= newsSets {
-			out.unread += len(one.subscriptions)
-			continue
-		}
-		set, err := n.archive.Open(ctx, person, one.set.ScanID)
-		if apperr.IsKind(err, apperr.NotFound) { // deleted meanwhile
-			out.unread += len(one.subscriptions)
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		whole, err := n.exceptionsOf(set, one, out)
-		if err != nil {
-			return err
-		}
-		if !whole {
-			out.unread += len(one.subscriptions)
-		}
+	two := compared{difference: results.Compare(old, set, c.subscriptions...)}
+	for _, kind := range templates.ChangeKinds() {
+		c.counts[kind] = two.count(kind)
 	}
+	c.incomplete = len(two.difference.Incomplete)
+	out.changes = append(out.changes, *c)
 	return nil
 }
 
@@ -325,31 +394,36 @@ func (n *news) trim(now time.Time) {
 	n.exceptions = slices.Clone(n.exceptions[:min(len(n.exceptions), soonListed)])
 }
 
-// exceptionsOf adds those of one set; false if it has more than are read.
-func (n *newsroom) exceptionsOf(set *results.Set, of *holding, out *news) (whole bool, err error) {
+// exempts reports whether an exception is in force, or was until it ended. Whoever
+// asks for one names the day of its end too, and whoever is refused had named it.
+func exempts(r *azts.Result) bool {
+	return strings.EqualFold(strings.TrimSpace(r.Status), "Exempted") || strings.EqualFold(strings.TrimSpace(r.ExceptionWorkflow), "Approved")
+}
+
+// exceptionsOf adds those of some subscriptions of a set; false if it has more than
+// are read.
+func (n *newsroom) exceptionsOf(set *results.Set, subscriptions []string, out *news) (whole bool, err error) {
 	now, read := n.now(), 0
 	defer out.trim(now)
-	for row, err := range set.Rows(results.Query{Sort: results.SortExpiry}) {
+	for row, err := range set.Ending(now.Add(-soon), now.Add(soon)) {
 		if err != nil {
 			return false, err
-		}
-		ends := row.ExceptionExpiry.Time
-		if ends.IsZero() || ends.After(now.Add(soon)) {
-			return true, nil // the soonest come first, those without a time last
 		}
 		if read++; read > soonRead {
 			return false, nil
 		}
-		if ends.Before(now.Add(-soon)) || !slices.Contains(of.subscriptions, strings.ToLower(row.SubscriptionID)) {
+		id := strings.ToLower(row.SubscriptionID)
+		if !exempts(&row.Result) || !slices.Contains(subscriptions, id) {
 			continue
 		}
+		ends := row.ExceptionExpiry.Time
 		if ends.Before(now) {
 			out.ended++
 		} else {
 			out.ends++
 		}
-		out.exceptions = append(out.exceptions, newsException{at: ends, scan: of.set.ScanID, number: row.Number,
-			control: cmp.Or(row.ControlDisplayName, row.ControlName), resource: row.ResourceName, subscription: strings.ToLower(row.SubscriptionID), severity: row.Severity})
+		out.exceptions = append(out.exceptions, newsException{at: ends, scan: set.Info().ScanID, number: row.Number,
+			control: cmp.Or(row.ControlDisplayName, row.ControlName), resource: row.ResourceName, subscription: id, severity: row.Severity})
 	}
 	return true, nil
 }

@@ -22,8 +22,6 @@ const (
 	// pastScans is in how many scans a result is looked for: each may have to be
 	// unpacked whole.
 	pastScans = 10
-	// expiresSoon is how long before its end an exception is reminded of.
-	expiresSoon = 14 * 24 * time.Hour
 )
 
 // show is GET /scans/{id}/results/{number}?<list>: one result, with its
@@ -128,12 +126,17 @@ func exceptionOf(r *azts.Result, now time.Time) *templates.Exception {
 	}
 	e := &templates.Exception{State: templates.Plain(r.ExceptionWorkflow), Justification: templates.Plain(r.Justification), Ends: r.ExceptionExpiry.Time, EndsText: templates.Plain(r.ExceptionExpiry.Text)}
 	switch left := e.Ends.Sub(now); {
+	case !exempts(r):
+		if strings.EqualFold(r.Status, "Failed") {
+			e.Warning = &templates.Problem{Tone: templates.ToneInfo, Title: "This exception is not in force",
+				What: "It was asked for, but AzTS does not exempt the result: the control counts."}
+		}
 	case e.Ends.IsZero():
 	case left <= 0:
 		e.Warning = &templates.Problem{Tone: templates.ToneWarning, Title: "The exception has ended",
 			What: "It ended on " + e.Ends.Format("2 January 2006") + ". The control counts again.",
 			Next: "Mend what is wrong, or ask for a new exception in AzTS."}
-	case left <= expiresSoon:
+	case left <= soon:
 		e.Warning = &templates.Problem{Tone: templates.ToneWarning, Title: "The exception ends " + inDays(left),
 			What: "It ends on " + e.Ends.Format("2 January 2006") + ". After that the control counts again.",
 			Next: "Mend what is wrong before, or ask for a longer exception in AzTS."}

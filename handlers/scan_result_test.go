@@ -186,7 +186,7 @@ func TestAnExceptionRemindsOfItsEnd(t *testing.T) {
 		14*24*time.Hour + time.Second:   "",
 		1000*24*time.Hour + time.Second: "",
 	} {
-		e := exceptionOf(&azts.Result{ExceptionExpiry: azts.Stamp{Time: now.Add(left), Text: "x"}}, now)
+		e := exceptionOf(&azts.Result{Status: "Exempted", ExceptionExpiry: azts.Stamp{Time: now.Add(left), Text: "x"}}, now)
 		got := ""
 		if e.Warning != nil {
 			got = e.Warning.Title
@@ -195,7 +195,11 @@ func TestAnExceptionRemindsOfItsEnd(t *testing.T) {
 			t.Errorf("%v before: %q, want %q", left, got, want)
 		}
 	}
-	if e := exceptionOf(&azts.Result{ExceptionExpiry: azts.Stamp{Text: "31/02/2026"}}, now); e == nil || e.Warning != nil || e.EndsText != "31/02/2026" {
+	refused := &azts.Result{Status: "Failed", ExceptionWorkflow: "Rejected", ExceptionExpiry: azts.Stamp{Time: now.Add(time.Hour), Text: "x"}}
+	if e := exceptionOf(refused, now); e.Warning == nil || e.Warning.Title != "This exception is not in force" {
+		t.Errorf("one that was refused gives %+v", e.Warning)
+	}
+	if e := exceptionOf(&azts.Result{Status: "Exempted", ExceptionExpiry: azts.Stamp{Text: "31/02/2026"}}, now); e == nil || e.Warning != nil || e.EndsText != "31/02/2026" {
 		t.Errorf("a date that cannot be read gives %+v", e)
 	}
 	if exceptionOf(&azts.Result{}, now) != nil {

@@ -59,6 +59,7 @@ type News struct {
 	Changes                []NewsChange
 	Sums                   []NewsSum
 	Unchanged, First, Left int // subscriptions
+	Incomplete             int // subscriptions of which a scan has not all results
 
 	Exceptions         []ExceptionEnd // the first of them
 	Ends, EndedLately  int
@@ -77,6 +78,7 @@ type NewsChange struct {
 	Subscriptions []string  // names, or ids where there is no name
 	Sums          []NewsSum
 	URL           string // of the comparison
+	More          bool   // which is of further subscriptions too
 }
 
 // ExceptionEnd is an exception that ends soon, or has ended.
@@ -113,6 +115,9 @@ func (n *News) still() []string {
 	}
 	if len(n.Changes) > 0 {
 		add(n.Unchanged, "subscription was not scanned since.", "subscriptions were not scanned since.")
+	}
+	if n.Incomplete > 0 {
+		out = append(out, "Not all results of "+plural(n.Incomplete, "subscription")+" were read. What is missing is not taken for new, fixed or gone.")
 	}
 	add(n.First, "subscription has its first results since then: there is nothing to compare them with.",
 		"subscriptions have their first results since then: there is nothing to compare them with.")

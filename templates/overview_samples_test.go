@@ -21,9 +21,9 @@ func overviewSamples() map[string]templ.Component {
 	told.Subscriptions[3].UsedUpUntil, told.Subscriptions[3].ScansToday = sampleNow.Add(10*time.Hour), 10
 	told.Quota = Quota{UsedUp: []string{"Data lake west Europe"}}
 	told.Ended = []RepeatedNotice{{"The tenant ended the permission to scan for you.", sampleNow.Add(-3 * time.Hour)}}
-	told.News = News{State: NewsThere, Kept: 12, Since: sampleNow.Add(-70 * time.Hour), Unchanged: 4, First: 1, Left: 2, Sums: sampleSums(14, 31, 1178, 2),
-		Changes: []NewsChange{{sampleNow.Add(-5 * time.Hour), sampleNames[:4], sampleSums(12, 30, 1100, 2), ScanCompareURL("01jd6w3qv8x5k2m9", "01jd6a7zt1c4h8p3")},
-			{sampleNow.Add(-30 * time.Hour), sampleNames[4:5], sampleSums(2, 1, 78, 0), ScanCompareURL("01jd5y2mn6b9r4w7", "01jd6a7zt1c4h8p3")}},
+	told.News = News{State: NewsThere, Kept: 12, Since: sampleNow.Add(-70 * time.Hour), Unchanged: 4, First: 1, Left: 2, Incomplete: 1, Sums: append(sampleSums(14, 31, 1178, 2), NewsSum{ChangeUndecided, 3}, NewsSum{ChangeUnknown, 40}),
+		Changes: []NewsChange{{sampleNow.Add(-5 * time.Hour), sampleNames[:4], sampleSums(12, 30, 1100, 2), ScanCompareURL("01jd6w3qv8x5k2m9", "01jd6a7zt1c4h8p3"), true},
+			{sampleNow.Add(-30 * time.Hour), sampleNames[4:5], sampleSums(2, 1, 78, 0), ScanCompareURL("01jd5y2mn6b9r4w7", "01jd6a7zt1c4h8p3"), false}},
 		Ends: 11, EndedLately: 1, Exceptions: []ExceptionEnd{
 			{"Enable secure transfer to storage accounts", "High", "stpayments0001", "Payments production", sampleNow.Add(30 * time.Hour), ScanResultURL("01jd6w3qv8x5k2m9", 4, "")},
 			{"", "Critical", "", "Web shop", sampleNow.Add(-30 * time.Hour), ScanResultURL("01jd6w3qv8x5k2m9", 5, "")}}}
@@ -49,7 +49,7 @@ func TestOverviewSaysWhatChanged(t *testing.T) {
 	for name, wants := range map[string][]string{
 		"overview-news": {"+14 new failures", "✓31 fixed", "=1,178 still open", "−2 gone resources", "4 subscriptions were not scanned since.", "2 more subscriptions were scanned since.",
 			"11 exceptions end within 14 days, 1 ended in the last 14. The first 2 are listed.", "Ended", "Unnamed control"},
-		"overview-news-late": {"still being worked out"}, "overview-news-failed": {"cannot be worked out now"}, "overview-news-first": {"From your next visit on"},
+		"overview-news-late": {"still being worked out"}, "overview-news-failed": {"cannot be worked out now"}, "overview-news-first": {"When you come back to this page"},
 		"overview-news-still": {"Nothing has changed"}, "overview-news-unread": {"1 subscription has its first results", "Not looked at: 800 subscriptions"},
 	} {
 		text := strings.Join(strings.Fields(doc(t, name).Find("#news").Text()), " ")

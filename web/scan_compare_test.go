@@ -26,7 +26,7 @@ func TestWhatChanged(t *testing.T) {
 		t.Errorf("the first scan is compared with %d others", n)
 	}
 	b.get(first.url.Path+"/compare/last-week").want(http.StatusOK, "What changed").has("main", "nothing to compare with yet")
-	b.get("/").has("#news", "From your next visit on")
+	b.get("/").has("#news", "When you come back to this page")
 	// As if they had left now and come back.
 	storetest.Exec(t, "sqlite:"+w.db, fmt.Sprintf("UPDATE visits SET before_at = %d", time.Now().UnixMicro()))
 	overview := b.get("/").want(http.StatusOK, "Overview")
@@ -53,7 +53,7 @@ func TestWhatChanged(t *testing.T) {
 	if result.status != http.StatusOK || !strings.HasPrefix(result.url.Path, second.url.Path+"/results/") {
 		t.Errorf("a new failure leads to %s, %d", result.url, result.status)
 	}
-	file := b.get(compare.sel("section[aria-labelledby=changes-fixed] a[download]").AttrOr("href", ""))
+	file := b.get(compare.sel("section[aria-labelledby=changes-fixed] a[href*='changes.csv']").AttrOr("href", ""))
 	if file.status != http.StatusOK || !strings.HasPrefix(file.header.Get("Content-Type"), "text/csv") || !strings.HasPrefix(file.body, "\ufeff") {
 		t.Errorf("the file is %d, %s", file.status, file.header.Get("Content-Type"))
 	}
