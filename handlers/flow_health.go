@@ -78,10 +78,14 @@ func (h *setupHealth) kept(ctx context.Context, person access.PersonID) (*keptRe
 	}
 }
 
-// oldest returns whose report was looked at longest ago. The caller holds mu.
+// oldest returns whose report was looked at longest ago, of those that nobody is
+// making: a second tab would make that again. The caller holds mu.
 func (h *setupHealth) oldest() (person access.PersonID) {
 	var first time.Time
 	for id, one := range h.reports {
+		if len(one.slot) > 0 {
+			continue
+		}
 		if person.IsZero() || one.used.Before(first) {
 			person, first = id, one.used
 		}

@@ -42,6 +42,26 @@ func TestKeptReportsAreBounded(t *testing.T) {
 	}
 }
 
+// TestAReportThatIsBeingMadeStays, however long that takes.
+func TestAReportThatIsBeingMadeStays(t *testing.T) {
+	now := time.Date(2026, 11, 21, 14, 0, 0, 0, time.UTC)
+	h := newSetupHealth(&frame{now: func() time.Time { return now }}, Parts{Now: time.Now}, nil)
+	person := func(n int) access.PersonID { return access.PersonID{Authority: "t", Subject: strconv.Itoa(n)} }
+	for n := range maxReports + 1 {
+		one, err := h.kept(t.Context(), person(n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n > 0 {
+			<-one.slot
+		}
+		now = now.Add(time.Second)
+	}
+	if h.reports[person(0)] == nil || h.reports[person(1)] != nil || len(h.reports) != maxReports {
+		t.Errorf("the first is there: %v, the second: %v, of %d", h.reports[person(0)] != nil, h.reports[person(1)] != nil, len(h.reports))
+	}
+}
+
 // TestOneLookAtATime: a second tab of a person waits for the first, no longer than its
 // request, and holds up nobody else.
 func TestOneLookAtATime(t *testing.T) {

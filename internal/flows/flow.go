@@ -103,6 +103,4 @@ type Failure struct {
 	Check   string
 	Code    string
 	Why     string // why it is good that this is refused
-	// Harmless failures may be tried against the real tenant as well.
-	Harmless bool
 }
