@@ -362,7 +362,10 @@ func TestTrendPage(t *testing.T) {
 		k.ok(err)
 		return doc
 	}
-	holds(t, show(""), ".empty", "Nothing to show yet", "Start a scan")
+	holds(t, show(""), ".empty", "Nothing to show yet", "Two make a line", "Start a scan")
+	short := k.short(ann, 1, 9)
+	holds(t, show(""), ".empty", "Not all results of your scans were read")
+	k.ok(k.archive.Delete(t.Context(), ann.User.ID, short))
 	first := k.keep(ann, judged(subA, "c", "r", "Failed", "Low"), judged(subA, "d", "r", "Passed", "Low"))
 	holds(t, show(""), ".trend", "50.0 % after the only scan", "A line needs a second scan.")
 	k.later(time.Hour)
@@ -374,6 +377,7 @@ func TestTrendPage(t *testing.T) {
 	if n := doc.Find(".trend-dots circle").Length(); n != 3 {
 		t.Errorf("%d points", n)
 	}
+	holds(t, doc, "#trend-title", "The 2 subscriptions you scanned")
 	rows := doc.Find("tbody tr")
 	if got := strings.Join(strings.Fields(rows.First().Text()), " "); !strings.Contains(got, "66.7 %+33.4120") {
 		t.Errorf("the newest line is %q", got)

@@ -31,6 +31,7 @@ func (c *comparisons) trend(w http.ResponseWriter, r *http.Request, live *sessio
 	if len(page.Choices) > maxTrendChoices {
 		page.Choices, page.MoreChoices = page.Choices[:maxTrendChoices], true
 	}
+	page.Short = len(list) > 0 && len(page.Choices) == 0
 	points, err := c.archive.Trend(ctx, live.User.ID, subscription, results.MaxSets)
 	if err != nil {
 		return err

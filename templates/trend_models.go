@@ -16,6 +16,7 @@ type TrendPage struct {
 	Subscription string // id; empty: all together
 	Choices      []TrendChoice
 	MoreChoices  bool
+	Short        bool         // results are kept, but of no subscription all
 	Points       []TrendPoint // the oldest first; all of them are in the chart
 	Rows         []TrendRow   // one page of them, the newest first
 	Pager        Pager
@@ -31,7 +32,18 @@ func (v *TrendPage) label() string {
 	if v.Subscription != "" {
 		return v.Subscription
 	}
-	return "All my subscriptions"
+	if len(v.Rows) > 0 && v.Rows[0].Subscriptions > 1 {
+		return "The " + number(v.Rows[0].Subscriptions) + " subscriptions you scanned"
+	}
+	return "All that you scanned"
+}
+
+// none says why there is no point.
+func (v *TrendPage) none() string {
+	if v.Short {
+		return "Not all results of your scans were read, so their numbers say nothing of the whole. Each scan whose results were read to the end is a point here."
+	}
+	return "Each of your scans whose results were read to the end is a point here. Two make a line."
 }
 
 // TrendChoice is a subscription whose trend can be shown.
