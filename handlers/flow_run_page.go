@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,6 +45,8 @@ func runOutcome(run *flows.Run) templates.RunOutcome {
 		o.Tone, o.Title = templates.ToneInfo, "Waits for its person"
 	case run.Outcome.Refused == "" && run.Outcome.Expected:
 		o.Tone, o.Title = templates.ToneSuccess, "It went through"
+	case run.Outcome.Refused == "" && run.Outcome.Code != "":
+		o.Tone, o.Title = templates.ToneWarning, "It broke off"
 	case run.Outcome.Refused == "":
 		o.Tone, o.Title = templates.ToneError, "Nobody refused it"
 	case run.Outcome.Expected:
@@ -88,14 +91,46 @@ func (a *flowRuns) runPage(r *http.Request, run *flows.Run, here string) templat
 	}
 	if run.Waits != nil {
 		w := run.Waits
-		page.Waits = &templates.RunWait{UserCode: w.UserCode, Address: w.Address, ExpiresAt: w.ExpiresAt, Polls: w.Polls,
+		page.Waits = &templates.RunWait{UserCode: w.UserCode, Address: w.Address, ExpiresAt: w.ExpiresAt, Polls: w.Polls, Unanswered: w.Unanswered,
+			Action: templates.MyRunActionURL(run.ID, "next") + viewQuery(page.Present, page.Step),
 			NextIn: max(1, int(w.NextAt.Sub(a.now())/time.Second)+1)}
 	}
 	for _, c := range t.Correlations {
 		page.Correlations = append(page.Correlations, templates.RunField{Name: c.Name, Value: runParts(c.Value)})
 	}
+	page.IDs = "Correlation and trace ids"
+	if run.Place == flows.InTenant {
+		page.IDs = "Ids for the tenant's logs"
+		page.Notes = tenantNotes(run)
+	}
 	a.runMessages(&page, run, flow, here+strings.Replace(present, "&", "?", 1))
 	return page
+}
+
+// tenantNotes say what a run at the tenant did beside what it shows.
+func tenantNotes(run *flows.Run) []templates.RunNote {
+	switch {
+	case run.Flow == "device-code":
+		return []templates.RunNote{{Text: "The script asks as the client Azure CLI: that is the name which the other device shows and the tenant's logs have. AzTS must list it under its authorized client applications."}}
+	case run.Flow == "incremental-consent" && run.Outcome.Refused == "" && run.Outcome.Expected:
+		return []templates.RunNote{{Text: "The consent stays at the tenant. If you were asked nothing, you had already agreed.", Label: "See what you agreed to", URL: templates.AccessURL}}
+	}
+	return nil
+}
+
+// viewQuery is the query of a view of a run's page.
+func viewQuery(present bool, step int) string {
+	q := url.Values{}
+	if present {
+		q.Set("present", "1")
+	}
+	if step > 0 {
+		q.Set("step", strconv.Itoa(step))
+	}
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + q.Encode()
 }
 
 // runMessages fills in the messages and their diagram, whose arrows lead to them.
@@ -132,7 +167,11 @@ func (a *flowRuns) runMessages(page *templates.RunPage, run *flows.Run, flow flo
 		}
 		page.Diagram.Arrows = append(page.Diagram.Arrows, templates.FlowArrow{From: column(m.From), To: column(m.To), Label: cmp.Or(m.Name, m.Request.Method), URL: address, Failed: failed})
 		if page.Step == 0 || page.Step == number {
-			page.Messages = append(page.Messages, runMessage(number, m, failed, t.Tokens, flow))
+			one := runMessage(number, m, failed, t.Tokens, flow)
+			if page.Present {
+				one.Explained = "" // leads to where the person's menu is
+			}
+			page.Messages = append(page.Messages, one)
 		}
 	}
 	if n := run.Outcome.Message; n > 0 && n <= len(t.Messages) {

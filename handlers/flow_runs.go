@@ -3,8 +3,10 @@ package handlers
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -106,7 +108,7 @@ func (a *flowRuns) answered(w http.ResponseWriter, r *http.Request, flow session
 		return errSessionChanged
 	}
 	id, failure, _ := strings.Cut(flow.Reason, " ")
-	run, identity, err := a.tenant.Finish(r.Context(), flows.Visited{Flow: id, Failure: failure, StartedAt: flow.StartedAt,
+	run, err := a.tenant.Finish(r.Context(), flows.Visited{Flow: id, Failure: failure, StartedAt: flow.StartedAt, Owner: live.User,
 		Request: entra.Authorization{State: state, Nonce: flow.Nonce, Verifier: flow.Verifier, ResponseType: flow.ResponseType, Scopes: flow.Scopes,
 			Claims: flow.Claims, LoginHint: hint(live.User.Account)},
 		Header: r.Header, Form: r.PostForm, Take: func(answered string) error {
@@ -116,11 +118,11 @@ func (a *flowRuns) answered(w http.ResponseWriter, r *http.Request, flow session
 			_, err := a.sessions.TakeFlow(w, r, answered)
 			return err
 		}})
+	if errors.Is(err, flows.ErrOtherAccount) {
+		return errOtherAccount.Because(err)
+	}
 	if err != nil {
 		return err
-	}
-	if identity != nil && identity.User.ID != live.User.ID {
-		return errOtherAccount
 	}
 	return a.keep(w, r, live, run)
 }
@@ -170,13 +172,14 @@ func (a *flowRuns) shared(w http.ResponseWriter, r *http.Request, _ *session.Ses
 	return a.render(w, r, http.StatusOK, templates.Run(page))
 }
 
-// next is POST /flows/runs/{run}/next: a waiting script asks once.
+// next is POST /flows/runs/{run}/next?present=&step=: a waiting script asks once.
 func (a *flowRuns) next(w http.ResponseWriter, r *http.Request, live *session.Session) error {
-	run, err := a.keeper.Change(r.Context(), live.User.ID, r.PathValue("run"), func(run *flows.Run) (bool, error) { return a.tenant.Poll(r.Context(), run) })
+	run, err := a.tenant.Poll(r.Context(), a.keeper, live.User.ID, r.PathValue("run"))
 	if err != nil {
 		return err
 	}
-	redirect(w, templates.MyRunURL(run.ID))
+	step, _ := strconv.Atoi(r.URL.Query().Get("step")) // anything else is no step
+	redirect(w, templates.MyRunURL(run.ID)+viewQuery(r.URL.Query().Get("present") == "1", step))
 	return nil
 }
 

@@ -61,6 +61,8 @@ type RunPage struct {
 	Hidden    int // of the messages, how many the step leaves out
 	// Correlations are the ids by which the tenant's logs can be searched.
 	Correlations []RunField
+	IDs          string // their heading
+	Notes        []RunNote
 	Dropped      int
 	Present      bool
 	// Addresses of this page in its other forms.
@@ -72,6 +74,11 @@ type RunPage struct {
 	CanShare                                 bool
 }
 
+// RunNote is what to know about a run beside how it ended.
+type RunNote struct {
+	Text, Label, URL string // what to do about it; "" for nothing
+}
+
 // RunWait is a script that waits for its person.
 type RunWait struct {
 	UserCode  string
@@ -79,6 +86,9 @@ type RunWait struct {
 	ExpiresAt time.Time
 	NextIn    int // seconds until it may ask again
 	Polls     int
+	Action    string // address that takes the question; it comes back to the same view
+	// Unanswered says that the tenant did not answer the last time.
+	Unanswered bool
 }
 
 // RunMessage is a message as it went.

@@ -16,7 +16,7 @@ func runSamples() map[string]templ.Component {
 	one := RunPage{Page: samplePage(FlowsURL), Tabs: tabs, ID: "r1", Flow: "code", Title: "Authorization code", Where: "In the sandbox", Failure: "used code",
 		StartedAt: sampleNow, EndsAt: sampleNow.Add(23 * time.Hour), Outcome: outcome, Steps: 2, CanShare: true, Share: "https://portal.example/flows/shared/abc",
 		WholeURL: "/flows/runs/r1", StepsURL: "/flows/runs/r1?step=1", PresentURL: "/flows/runs/r1?present=1", PlainURL: "/flows/runs/r1", HARURL: "/flows/runs/r1/trace.har", JSONURL: "/flows/runs/r1/trace.json",
-		Correlations: []RunField{{"Correlation ID", text(sampleID(5))}}, Dropped: 1,
+		Correlations: []RunField{{"Correlation ID", text(sampleID(5))}}, IDs: "Ids for the tenant's logs", Notes: []RunNote{{"What you may do has changed.", "Your access", "/access"}}, Dropped: 1,
 		Diagram: FlowDiagram{Title: "Authorization code, as it went", Parties: []string{"Browser", "Portal", "Tenant"}, Arrows: []FlowArrow{
 			{From: 0, To: 2, Label: "Authorization request", URL: "#s-1"}, {From: 1, To: 2, Label: "Token request", URL: "#s-2", Failed: true}}},
 		Messages: []RunMessage{
@@ -31,19 +31,22 @@ func runSamples() map[string]templ.Component {
 	shown := one
 	shown.Present, shown.Page.User, shown.Page.Nav = true, nil, nil
 	waits := one
-	waits.Waits = &RunWait{UserCode: "ABCDEFGHJ", Address: "https://login.example/devicelogin", ExpiresAt: sampleNow.Add(14 * time.Minute), NextIn: 5, Polls: 1}
+	waits.Waits = &RunWait{UserCode: "ABCDEFGHJ", Address: "https://login.example/devicelogin", ExpiresAt: sampleNow.Add(14 * time.Minute), NextIn: 5, Polls: 1, Action: "/flows/runs/r1/next"}
+	presented := waits
+	presented.Present, presented.Page.User, presented.Page.Nav = true, nil, nil
+	presented.Waits = &RunWait{UserCode: "ABCDEFGHJ", ExpiresAt: sampleNow.Add(14 * time.Minute), NextIn: 10, Polls: 2, Unanswered: true, Action: "/flows/runs/r1/next?present=1"}
 	shared := one
 	shared.ID, shared.Share, shared.CanShare = "", "", false
 	h := text(hostile)
 	bad := RunPage{Page: hostilePage(), ID: hostile, Flow: hostile, Title: hostile, Where: hostile, Failure: hostile, Outcome: RunOutcome{Tone: ToneError, Title: hostile, Text: hostile, Refused: hostile, Code: hostile, Check: hostile, Why: hostile, Message: "javascript:alert(1)"},
 		Diagram:      FlowDiagram{Title: hostile, Parties: []string{hostile, "B"}, Arrows: []FlowArrow{{From: 0, To: 1, Label: hostile, URL: "javascript:alert(1)"}}},
-		Correlations: []RunField{{hostile, h}}, Share: hostile, HARURL: "javascript:alert(1)", JSONURL: hostile, Messages: []RunMessage{{Number: 1, From: hostile, To: hostile, Name: hostile, Note: hostile,
+		Correlations: []RunField{{hostile, h}}, IDs: hostile, Notes: []RunNote{{hostile, hostile, "javascript:alert(1)"}}, Share: hostile, HARURL: "javascript:alert(1)", JSONURL: hostile, Messages: []RunMessage{{Number: 1, From: hostile, To: hostile, Name: hostile, Note: hostile,
 			Explained: "javascript:alert(1)", Method: hostile, URL: h, Header: []RunField{{hostile, h}}, Body: h, BodyNote: hostile, Status: hostile, AnswerHeader: []RunField{{hostile, h}}, AnswerBody: []RunPart{{hostile, true}},
 			AnswerNote: hostile, Error: hostile, Tokens: []RunToken{{Name: hostile, Header: []RunField{{hostile, h}}, Claims: []RunField{{hostile, h}}}}}}}
 	worse := bad
-	worse.Waits = &RunWait{UserCode: hostile, Address: "javascript:alert(1)", ExpiresAt: sampleNow}
+	worse.Waits = &RunWait{UserCode: hostile, Address: "javascript:alert(1)", ExpiresAt: sampleNow, Action: hostile}
 	list := RunsPage{Page: samplePage(FlowsURL), Tabs: tabs, Runs: []RunLine{{ID: "r1", Title: "Authorization code", Failure: "Used code", Where: "In the sandbox", StartedAt: sampleNow.Add(-time.Minute), Outcome: outcome}}}
-	return map[string]templ.Component{"run": Run(one), "run-step": Run(step), "run-present": Run(shown), "run-waits": Run(waits), "run-shared": Run(shared),
+	return map[string]templ.Component{"run": Run(one), "run-step": Run(step), "run-present": Run(shown), "run-waits": Run(waits), "run-waits-present": Run(presented), "run-shared": Run(shared),
 		"hostile-run": Run(bad), "hostile-run-waits": Run(worse), "runs": Runs(list), "runs-none": Runs(RunsPage{Page: samplePage(FlowsURL), Tabs: tabs}),
 		"hostile-runs": Runs(RunsPage{Page: hostilePage(), Runs: []RunLine{{ID: hostile, Title: hostile, Failure: hostile, Where: hostile, Outcome: bad.Outcome}}})}
 }

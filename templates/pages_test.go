@@ -141,7 +141,7 @@ func TestFormsAreKnown(t *testing.T) {
 		posts = append(posts, ScanAgainURL(row.ID))
 	}
 	posts = append(posts, ScanContinueURL(sampleScanID), ScanAgainURL(sampleScanID))
-	posts = append(posts, MyRunActionURL("r1", "next"), MyRunActionURL("r1", "share"), MyRunActionURL("r1", "unshare"), MyRunActionURL("r1", "delete"))
+	posts = append(posts, MyRunActionURL("r1", "next"), MyRunActionURL("r1", "next")+"?present=1", MyRunActionURL("r1", "share"), MyRunActionURL("r1", "unshare"), MyRunActionURL("r1", "delete"))
 	posts = append(posts, FlowRunsURL("code"), AppTokensURL, AppRevealURL, AppForgetURL, AppIdentityURL, InspectURL)
 	posts = append(posts, SchedulesURL, SchedulePauseURL, ScheduleResumeURL, ScheduleEndURL, ScheduleRemoveURL, ScheduleDismissURL, ScheduleConfirmURL, ScheduleRenewURL,
 		ScheduleWithdrawURL)

@@ -182,6 +182,26 @@ func TestAttackFlowsAreAimed(t *testing.T) {
 // flowRunsAllowed is how many runs a person has in ten minutes.
 const flowRunsAllowed = 30
 
+// TestAttackAnotherAccountInARun: who chooses another account at the tenant leaves
+// nothing in a run, also where the flow is broken on purpose and refused.
+func TestAttackAnotherAccountInARun(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t, setup{})
+	b := w.browser()
+	b.signIn(dana)
+	for _, failure := range []string{"", "wrong-state", "other-nonce", "clock-off", "foreign-audience", "wrong-verifier", "tampered-signature"} {
+		to := b.send(visit{to: "/flows/hybrid/runs", form: runForm("tenant", failure), from: b.address("/")}).header.Get("Location")
+		to = strings.ReplaceAll(to, "login_hint="+url.QueryEscape(dana), "prompt=select_account")
+		p := b.through(b.get(to), "noor@contoso.com")
+		if p.status != http.StatusForbidden || p.evidence("Code") != "other_account" || strings.Contains(p.body, "noor@") {
+			t.Errorf("%q: %d %s", failure, p.status, p.heading())
+		}
+	}
+	if n := w.rows("flow_runs"); n != 0 {
+		t.Errorf("%d runs are kept", n)
+	}
+}
+
 // TestAttackTokenOfTheLab: what the lab's tenant signs means nothing to sign-in,
 // though it is made by the same program and for the same client.
 func TestAttackTokenOfTheLab(t *testing.T) {

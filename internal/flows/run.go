@@ -34,9 +34,10 @@ type Run struct {
 // Outcome is how a run ended.
 type Outcome struct {
 	// Refused says who refused; "" for nobody.
-	Refused Party  `json:"refused,omitempty"`
-	Code    string `json:"code,omitempty"`
-	Text    string `json:"text"`
+	Refused Party `json:"refused,omitempty"`
+	// Code is the error's; with nobody who refused, that of what broke it off.
+	Code string `json:"code,omitempty"`
+	Text string `json:"text"`
 	// Expected says that this is what the failure is to show, or, without one,
 	// that the flow went through.
 	Expected bool `json:"expected"`
@@ -51,6 +52,9 @@ type Waiting struct {
 	ExpiresAt time.Time `json:"expiresAt"`
 	NextAt    time.Time `json:"nextAt"` // when it may ask again
 	Polls     int       `json:"polls"`
+	// Unanswered says that the tenant could not be reached, or was busy, the last
+	// time.
+	Unanswered bool `json:"unanswered,omitempty"`
 	// Secret is for this package alone: the device code and what was said.
 	Secret deviceState `json:"secret"`
 }
@@ -72,6 +76,17 @@ func newID() string {
 
 func newRun(flow, failure string, place Place, now time.Time) *Run {
 	return &Run{ID: newID(), Flow: flow, Failure: failure, Place: place, StartedAt: now, EndsAt: now.Add(RunLife)}
+}
+
+// lapse ends a wait that is over by the clock, and reports whether it did.
+func (r *Run) lapse(now time.Time) bool {
+	if r.Waits == nil || now.Before(r.Waits.ExpiresAt) {
+		return false
+	}
+	r.Waits = nil
+	r.Outcome = Outcome{Refused: Tenant, Code: "expired_token", Text: "The code ended before anybody entered it. Nothing was signed in."}
+	r.Trace.Outcome = r.Outcome.Text
+	return true
 }
 
 // finish notes how a run ended and what was said.
@@ -146,8 +161,13 @@ func refusalOf(err error) *Refusal {
 	if fromTenant(err) {
 		refusal.By = Tenant
 	}
-	if e.Kind == apperr.Internal {
-		refusal.Code, refusal.Text = "internal", "The run broke off: "+messageOf(e)
+	switch e.Kind {
+	case apperr.Internal:
+		refusal.By, refusal.Code, refusal.Text = "", "internal", "The run broke off: "+messageOf(e)
+	case apperr.BadGateway, apperr.Unavailable, apperr.Timeout:
+		if refusal.By == Portal {
+			refusal.By = "" // nobody judged anything
+		}
 	}
 	return refusal
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/internal/trace"
 )
@@ -170,46 +171,91 @@ func (t *TenantRuns) BeginDevice(ctx context.Context) (*Run, error) {
 	return run, nil
 }
 
-// Poll asks once whether the person is done, if it is time to. It changes the run
-// and reports whether it did.
-func (t *TenantRuns) Poll(ctx context.Context, run *Run) (bool, error) {
-	w := run.Waits
-	if w == nil {
-		return false, nil
-	}
-	now := t.Now()
-	if !now.Before(w.ExpiresAt) {
-		t.end(run, w.Secret.Said, &Refusal{By: Tenant, Code: "expired_token", Text: "The code ended before anybody entered it. Nothing was signed in."})
-		return true, nil
-	}
-	if now.Before(w.NextAt) {
-		return false, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, tenantLimit)
+// heard is what the tenant answered to one question.
+type heard struct {
+	said []said
+	err  error // why there are no tokens
+	// busy says that the tenant could not answer: it is asked again later.
+	busy bool
+}
+
+// Poll asks once whether the person is done, if it is time to. Whoever asks takes
+// the question first, by moving the time of the next: of two pages of one run one
+// asks. The answer is kept even if the page that asked is gone, as tokens are given
+// out once.
+func (t *TenantRuns) Poll(ctx context.Context, keeper *Keeper, owner access.PersonID, id string) (*Run, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tenantLimit)
 	defer cancel()
-	tape := &tape{next: transportOf(t.Client), now: t.Now}
-	status, body, err := t.do(ctx, tape, "poll", http.MethodPost, w.Secret.TokenURL, formOf("grant_type", deviceGrant, "client_id", w.Secret.ClientID, "device_code", w.Secret.Code))
-	if err != nil {
-		return false, err
+	taken := false
+	run, err := keeper.Change(ctx, owner, id, func(run *Run) (bool, error) {
+		w, now := run.Waits, t.Now()
+		if taken = w != nil && !now.Before(w.NextAt); taken {
+			w.Polls, w.NextAt = w.Polls+1, now.Add(w.Secret.Interval)
+		}
+		return taken, nil
+	})
+	if err != nil || !taken {
+		return run, err
 	}
-	w.Polls++
+	answer := t.ask(ctx, run.Waits.Secret, owner)
+	return keeper.Change(ctx, owner, id, func(run *Run) (bool, error) {
+		if run.Waits == nil {
+			return false, nil
+		}
+		t.hear(run, answer)
+		return true, nil
+	})
+}
+
+// ask asks whether the person is done. Of tokens that are not the owner's nothing
+// is kept, and of such as cannot be verified neither.
+func (t *TenantRuns) ask(ctx context.Context, state deviceState, owner access.PersonID) heard {
+	tape := &tape{next: transportOf(t.Client), now: t.Now}
+	status, body, err := t.do(ctx, tape, "poll", http.MethodPost, state.TokenURL, formOf("grant_type", deviceGrant, "client_id", state.ClientID, "device_code", state.Code))
+	if err != nil || status >= 500 || status == http.StatusTooManyRequests {
+		return heard{said: tape.said, err: err, busy: true}
+	}
+	tokens, err := parseAnswer(status, body)
+	if err != nil {
+		return heard{said: tape.said, err: err}
+	}
+	provider, err := t.NewProvider(t.Client, t.Now, state.ClientID)
+	if err != nil {
+		return heard{err: err}
+	}
+	defer endProvider(provider)
+	token, err := provider.VerifyDevice(ctx, tokens.IDToken, tokens.AccessToken)
+	if err != nil {
+		return heard{err: err}
+	}
+	if token.User.ID != owner {
+		return heard{err: &Refusal{By: Portal, Code: "other_account", Text: "Somebody entered the code with another account than the one that began the run. Nothing of what the tenant answered is kept."}}
+	}
+	return heard{said: tape.said}
+}
+
+// hear adds an answer to a run that waits.
+func (t *TenantRuns) hear(run *Run, answer heard) {
+	w := run.Waits
 	said := w.Secret.Said
 	if len(said) >= maxSaid {
 		said = said[:maxSaid-1]
 	}
-	said = append(said, tape.said...)
-	_, err = parseAnswer(status, body)
-	if !pendingDevice(err) {
-		t.end(run, said, err)
-		return true, nil
+	said = append(said, answer.said...)
+	w.Unanswered = answer.busy
+	if !answer.busy && !pendingDevice(answer.err) {
+		t.end(run, said, answer.err)
+		return
 	}
 	var e *entra.ProviderError
-	if errors.As(err, &e) && e.OAuthError == "slow_down" {
-		w.Secret.Interval = min(w.Secret.Interval+minInterval, maxInterval) // RFC 8628 §3.5
+	switch {
+	case answer.busy:
+		w.Secret.Interval = min(2*w.Secret.Interval, maxInterval) // RFC 8628 §3.5
+	case errors.As(answer.err, &e) && e.OAuthError == "slow_down":
+		w.Secret.Interval = min(w.Secret.Interval+minInterval, maxInterval)
 	}
 	w.Secret.Said, w.NextAt = said, t.Now().Add(w.Secret.Interval)
 	run.Trace = t.traceOf(run, said)
-	return true, nil
 }
 
 // end ends the wait of a run.

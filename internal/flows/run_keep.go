@@ -17,6 +17,10 @@ import (
 // MaxRuns is how many runs are kept of one person; the oldest go first.
 const MaxRuns = 50
 
+// afterWait is how long a wait that ended, and that nobody looked at since, is still
+// there to be told of: then the run is deleted with the code that it waited for.
+const afterWait = time.Hour
+
 // ErrNoRun is what Records answers for a run that is not there.
 var ErrNoRun = errors.New("flows: no such run")
 
@@ -80,12 +84,17 @@ func (k *Keeper) stored(owner access.PersonID, run *Run, version int64) (StoredR
 		return StoredRun{}, fmt.Errorf("flows: a run: %w", err)
 	}
 	short := *run
-	short.Trace, short.Waits, short.Share = trace.Trace{}, nil, ""
+	short.Trace, short.Share = trace.Trace{}, ""
+	ends := run.EndsAt
+	if run.Waits != nil {
+		short.Waits = &Waiting{ExpiresAt: run.Waits.ExpiresAt}
+		ends = run.Waits.ExpiresAt.Add(afterWait)
+	}
 	head, err := json.Marshal(short)
 	if err != nil {
 		return StoredRun{}, fmt.Errorf("flows: a run: %w", err)
 	}
-	s := StoredRun{ID: run.ID, Owner: owner, StartedAt: run.StartedAt, EndsAt: run.EndsAt, Version: version,
+	s := StoredRun{ID: run.ID, Owner: owner, StartedAt: run.StartedAt, EndsAt: ends, Version: version,
 		Head: k.keys.Seal(head, place("head", run.ID, owner)), Sealed: k.keys.Seal(whole, place("run", run.ID, owner))}
 	if run.Share != "" {
 		s.Share = shareKey(run.Share)
@@ -109,17 +118,7 @@ func (k *Keeper) Add(ctx context.Context, owner access.PersonID, run *Run) error
 
 // Get returns a run of its owner.
 func (k *Keeper) Get(ctx context.Context, owner access.PersonID, id string) (*Run, error) {
-	run, _, err := k.load(ctx, owner, id)
-	return run, err
-}
-
-func (k *Keeper) load(ctx context.Context, owner access.PersonID, id string) (*Run, int64, error) {
-	s, err := k.records.LoadRun(ctx, owner, id, k.now())
-	if err != nil {
-		return nil, 0, missingRun(err)
-	}
-	run, err := k.open("run", s, s.Sealed)
-	return run, s.Version, err
+	return k.Change(ctx, owner, id, func(*Run) (bool, error) { return false, nil })
 }
 
 func missingRun(err error) error {
@@ -138,6 +137,7 @@ func (k *Keeper) open(kind string, s StoredRun, sealed []byte) (*Run, error) {
 	if err := json.Unmarshal(plain, &run); err != nil {
 		return nil, fmt.Errorf("flows: a stored run: %w", err)
 	}
+	run.lapse(k.now())
 	return &run, nil
 }
 
@@ -170,28 +170,37 @@ func (k *Keeper) Shared(ctx context.Context, token string) (*Run, error) {
 	return k.open("run", s, s.Sealed)
 }
 
+var errBusyRun = apperr.New(apperr.Conflict, "run_busy", "The run changed at the same moment.").
+	WithNext(apperr.MenderPerson, "Try once more.").WithRetry()
+
 // Change changes a run of its owner. change reports whether there is something to
-// keep; of two changes at once the second begins anew.
+// keep; of two changes at once the second begins anew. A wait that is over is ended
+// before.
 func (k *Keeper) Change(ctx context.Context, owner access.PersonID, id string, change func(*Run) (bool, error)) (*Run, error) {
 	for range 3 {
-		run, version, err := k.load(ctx, owner, id)
+		s, err := k.records.LoadRun(ctx, owner, id, k.now())
+		if err != nil {
+			return nil, missingRun(err)
+		}
+		run, err := k.open("run", s, s.Sealed)
 		if err != nil {
 			return nil, err
 		}
+		lapsed := run.Waits == nil && s.EndsAt.Before(run.EndsAt)
 		changed, err := change(run)
-		if err != nil || !changed {
+		if err != nil || !changed && !lapsed {
 			return run, err
 		}
-		s, err := k.stored(owner, run, version+1)
+		next, err := k.stored(owner, run, s.Version+1)
 		if err != nil {
 			return nil, err
 		}
-		kept, err := k.records.SaveRun(ctx, s)
+		kept, err := k.records.SaveRun(ctx, next)
 		if err != nil || kept {
 			return run, err
 		}
 	}
-	return nil, errNoRun
+	return nil, errBusyRun
 }
 
 // Share lets the help desk see a run by a token, which it has from then on, or

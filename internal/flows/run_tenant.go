@@ -3,6 +3,7 @@ package flows
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/internal/trace"
 )
@@ -82,6 +84,7 @@ const stepUpClaims = `{"id_token":{"amr":{"essential":true,"values":["mfa"]}}}`
 type Visited struct {
 	Flow, Failure string
 	StartedAt     time.Time
+	Owner         access.User // who began it
 	// Request is what the visit was begun with: all secrets of the browser.
 	Request entra.Authorization
 	Header  http.Header // of the request that brought the answer
@@ -91,11 +94,12 @@ type Visited struct {
 }
 
 // Finish checks the answer as sign-in does and redeems it by a client that
-// records. The run keeps no token. The identity is nil where the flow was refused.
-func (t *TenantRuns) Finish(ctx context.Context, v Visited) (*Run, *entra.Identity, error) {
+// records. The run keeps no token. Where any token that came is somebody else's,
+// also one that was refused, there is no run but [ErrOtherAccount].
+func (t *TenantRuns) Finish(ctx context.Context, v Visited) (*Run, error) {
 	f, ok := Find(v.Flow)
 	if !ok || !f.Breaks(v.Failure, InTenant) {
-		return nil, nil, errNotHere
+		return nil, errNotHere
 	}
 	ctx, cancel := context.WithTimeout(ctx, tenantLimit)
 	defer cancel()
@@ -115,25 +119,52 @@ func (t *TenantRuns) Finish(ctx context.Context, v Visited) (*Run, *entra.Identi
 	client.Transport = named{flow: func() Flow { return f }, from: Portal, at: func(string) Party { return Tenant }, next: recorder.Transport(transportOf(t.Client))}
 	provider, err := t.NewProvider(&client, now, clientID)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer endProvider(provider)
 	address, err := provider.AuthorizationURL(ctx, v.Request)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if clientID != "" { // what the browser sent was the portal's own
 		if address, err = t.ownAddress(ctx, v.Request); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	recorder.Add(trace.Exchange{Step: stepIn(f, "authorize", Browser, Tenant), At: v.StartedAt, Method: http.MethodGet, URL: address})
 	identity, err := t.judge(ctx, f, provider, recorder, v)
 	run.finish(recorder, err)
-	if err != nil {
-		return run, nil, nil //nolint:nilerr // a refusal is what the run shows
+	if identity != nil && identity.User.ID != v.Owner.ID || ofOther(run.Trace.Tokens, v.Owner) {
+		return nil, ErrOtherAccount
 	}
-	return run, identity, nil
+	return run, nil
+}
+
+// ErrOtherAccount says that another account was chosen at the tenant.
+var ErrOtherAccount = errors.New("flows: another account than the owner's")
+
+// ofOther reports whether a token names somebody else. Nothing of it is verified:
+// it decides only what is not shown.
+func ofOther(tokens []trace.Decoded, owner access.User) bool {
+	for _, token := range tokens {
+		claims := map[string]string{}
+		for _, c := range token.Claims {
+			var value string
+			if json.Unmarshal([]byte(c.Value), &value) == nil {
+				claims[c.Name] = value
+			}
+		}
+		oid, tid, sub := claims["oid"], claims["tid"], claims["sub"]
+		switch {
+		case owner.ObjectID != "" && oid != "":
+			if !strings.EqualFold(oid, owner.ObjectID) || tid != "" && !strings.EqualFold(tid, owner.TenantID) {
+				return true
+			}
+		case token.Kind == trace.IDToken && sub != "" && sub != owner.Subject:
+			return true
+		}
+	}
+	return false
 }
 
 // ownAddress is the address that the browser was sent to.
@@ -193,10 +224,8 @@ func (t *TenantRuns) judge(ctx context.Context, f Flow, provider *entra.Provider
 		pending.Verifier = strings.Repeat("x", 43)
 		recorder.Secret(trace.Verifier, pending.Verifier)
 	}
-	redeem := trace.WithStep(ctx, trace.Step{})
-	if f.ID != "refresh" {
-		redeem = context.WithValue(ctx, stepKey{}, stepIn(f, "token", Portal, Tenant))
-	} else {
+	redeem := context.WithValue(ctx, stepKey{}, stepIn(f, "token", Portal, Tenant))
+	if f.ID == "refresh" {
 		redeem = saying(ctx, "Token request with the code")
 	}
 	identity, err := provider.Redeem(redeem, answer, pending)

@@ -2,6 +2,7 @@ package flows_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -34,11 +35,25 @@ type tenant struct {
 	now    time.Time
 	client *http.Client
 	polls  int // of its token endpoint
+	keeper *flows.Keeper
+	db     *store.DB
+	fault  func() (*http.Response, error) // what that answers instead
+	during func()                         // runs after the answer, before it is heard
 }
+
+var danaID = access.PersonID{Authority: sandbox.TenantID, Subject: sandbox.DanaID}
 
 func (w *tenant) RoundTrip(r *http.Request) (*http.Response, error) {
 	if strings.HasSuffix(r.URL.Path, "/token") {
 		w.polls++
+		if w.fault != nil {
+			return w.fault()
+		}
+		if w.during != nil {
+			response, err := w.client.Transport.RoundTrip(r)
+			w.during()
+			return response, err
+		}
 	}
 	return w.client.Transport.RoundTrip(r)
 }
@@ -60,11 +75,36 @@ func newTenant(t *testing.T) *tenant {
 	w.client = &http.Client{Transport: box.Transport(), Jar: jar}
 	w.TenantRuns = &flows.TenantRuns{Client: &http.Client{Transport: w}, MetadataURL: s.Issuer + "/.well-known/openid-configuration", CallbackURL: labPortal + "/auth/callback",
 		Scopes: []string{s.AzTSScope}, DeviceClientID: s.PublicClientID, Now: now,
-		NewProvider: func(client *http.Client, now func() time.Time, _ string) (*entra.Provider, error) {
-			return entra.NewProvider(entra.Options{Issuer: s.Issuer, ClientID: s.ClientID, Credential: entra.SecretCredential(s.ClientSecret),
+		NewProvider: func(client *http.Client, now func() time.Time, clientID string) (*entra.Provider, error) {
+			return entra.NewProvider(entra.Options{Issuer: s.Issuer, ClientID: cmp.Or(clientID, s.ClientID), Credential: entra.SecretCredential(s.ClientSecret),
 				RedirectURL: labPortal + "/auth/callback", Client: client, Now: now, Log: slog.New(slog.DiscardHandler)})
 		}}
+	w.db, w.keeper = newKeeper(t, now)
 	return w
+}
+
+func newKeeper(t *testing.T, now func() time.Time) (*store.DB, *flows.Keeper) {
+	t.Helper()
+	db, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "portal.db"), now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	key := make([]byte, seal.KeySize)
+	rand.Read(key)
+	keys, err := seal.NewKeyRing(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keeper, err := flows.NewKeeper(db, keys, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db, keeper
 }
 
 var (
@@ -93,10 +133,10 @@ func (w *tenant) send(page string, form url.Values) string {
 }
 
 // enter approves a device sign-in.
-func (w *tenant) enter(code string) {
+func (w *tenant) enter(code, person string) {
 	w.t.Helper()
 	page := w.send("", url.Values{"otc": {code}})
-	page = w.send(page, url.Values{"action": {"account"}, "account": {sandbox.DanaID}})
+	page = w.send(page, url.Values{"action": {"account"}, "account": {person}})
 	for range 3 {
 		switch {
 		case strings.Contains(page, `value="confirm"`):
@@ -110,49 +150,54 @@ func (w *tenant) enter(code string) {
 	}
 }
 
-// poll asks, by way of what is stored, as pages do.
-func (w *tenant) poll(run *flows.Run) (*flows.Run, bool) {
+// begin begins a device sign-in of Dana's, and keeps it.
+func (w *tenant) begin() *flows.Run {
 	w.t.Helper()
-	kept, err := json.Marshal(run)
+	run, err := w.BeginDevice(w.t.Context())
+	if err == nil {
+		err = w.keeper.Add(w.t.Context(), danaID, run)
+	}
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	var again flows.Run
-	if err := json.Unmarshal(kept, &again); err != nil {
-		w.t.Fatal(err)
-	}
-	changed, err := w.Poll(w.t.Context(), &again)
+	return run
+}
+
+// poll asks as pages do.
+func (w *tenant) poll(run *flows.Run) *flows.Run {
+	w.t.Helper()
+	again, err := w.Poll(w.t.Context(), w.keeper, danaID, run.ID)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return &again, changed
+	return again
 }
 
 func TestADeviceWaitsForItsPerson(t *testing.T) {
 	w := newTenant(t)
-	run, err := w.BeginDevice(t.Context())
-	if err != nil || run.Waits == nil || run.Waits.Address != tenantOrigin+"/devicelogin" || len(run.Trace.Messages) != 2 {
-		t.Fatalf("%+v %v", run, err)
+	run := w.begin()
+	if run.Waits == nil || run.Waits.Address != tenantOrigin+"/devicelogin" || len(run.Trace.Messages) != 2 {
+		t.Fatalf("%+v", run)
 	}
-	if _, changed := w.poll(run); changed || w.polls != 0 {
+	if w.poll(run); w.polls != 0 {
 		t.Errorf("asked %d times before it was time to", w.polls)
 	}
 	w.now = w.now.Add(6 * time.Second)
-	run, changed := w.poll(run)
-	if !changed || run.Waits == nil || run.Waits.Polls != 1 || w.polls != 1 || !run.Waits.NextAt.Equal(w.now.Add(5*time.Second)) {
+	run = w.poll(run)
+	if run.Waits == nil || run.Waits.Polls != 1 || w.polls != 1 || !run.Waits.NextAt.Equal(w.now.Add(5*time.Second)) {
 		t.Fatalf("after the first question: %+v", run.Waits)
 	}
 	for range 40 { // what only says “not yet” does not fill the trace
 		w.now = w.now.Add(6 * time.Second)
-		run, _ = w.poll(run)
+		run = w.poll(run)
 	}
 	if n := len(run.Trace.Messages); n > 24 {
 		t.Errorf("%d messages are kept", n)
 	}
 	code, secret := run.Waits.UserCode, run.Waits.Secret
-	w.enter(code)
+	w.enter(code, sandbox.DanaID)
 	w.now = w.now.Add(6 * time.Second)
-	run, _ = w.poll(run)
+	run = w.poll(run)
 	if run.Waits != nil || !run.Outcome.Expected || run.Outcome.Refused != "" {
 		t.Fatalf("in the end: %+v", run.Outcome)
 	}
@@ -172,21 +217,104 @@ func TestADeviceWaitsForItsPerson(t *testing.T) {
 		t.Errorf("in the run: %s", leak)
 	}
 	asked := w.polls
-	if _, changed := w.poll(run); changed || w.polls != asked {
+	if w.poll(run); w.polls != asked {
 		t.Error("it goes on asking after the end")
 	}
 }
 
-func TestAnAbandonedDeviceCodeEnds(t *testing.T) {
+// TestAttackSomebodyElseEntersTheCode: a run shows its owner nobody else's token.
+func TestAttackSomebodyElseEntersTheCode(t *testing.T) {
 	w := newTenant(t)
-	run, err := w.BeginDevice(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	run := w.begin()
+	w.enter(run.Waits.UserCode, sandbox.NoorID)
+	w.now = w.now.Add(6 * time.Second)
+	run = w.poll(run)
+	kept, err := json.Marshal(run)
+	if err != nil || run.Waits != nil || run.Outcome.Code != "other_account" || len(run.Trace.Tokens) != 0 || bytes.Contains(bytes.ToLower(kept), []byte("noor")) {
+		t.Errorf("%+v, %d tokens, %v", run.Outcome, len(run.Trace.Tokens), err)
 	}
-	w.now = w.now.Add(15 * time.Minute)
-	run, _ = w.poll(run)
-	if run.Waits != nil || run.Outcome.Code != "expired_token" || w.polls != 0 {
-		t.Errorf("%+v after %d questions", run.Outcome, w.polls)
+}
+
+// TestAnAbandonedDeviceCodeEnds: without a question, whoever looks.
+func TestAnAbandonedDeviceCodeEnds(t *testing.T) {
+	for name, look := range map[string]func(*tenant, string) flows.Run{
+		"the run": func(w *tenant, id string) flows.Run {
+			run, err := w.keeper.Get(t.Context(), danaID, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return *run
+		},
+		"the list": func(w *tenant, _ string) flows.Run {
+			list, err := w.keeper.List(t.Context(), danaID)
+			if err != nil || len(list) != 1 {
+				t.Fatal(list, err)
+			}
+			return list[0]
+		},
+	} {
+		w := newTenant(t)
+		run := w.begin()
+		w.now = w.now.Add(15 * time.Minute)
+		if got := look(w, run.ID); got.Waits != nil || got.Outcome.Code != "expired_token" || w.polls != 0 {
+			t.Errorf("%s: %+v after %d questions", name, got.Outcome, w.polls)
+		}
+		w.now = w.now.Add(2 * time.Hour)
+		_, err := w.keeper.Get(t.Context(), danaID, run.ID)
+		if seen := name == "the run"; seen != (err == nil) {
+			t.Errorf("%s: two hours later %v", name, err)
+		}
+		if n, err := w.db.ClearExpired(t.Context()); err != nil || (n == 1) == (name == "the run") {
+			t.Errorf("%s: %d rows are cleared, %v", name, n, err)
+		}
+	}
+}
+
+// TestADeviceOutlastsAnOutage: the tenant that cannot answer is asked again, each
+// time after twice as long.
+func TestADeviceOutlastsAnOutage(t *testing.T) {
+	w := newTenant(t)
+	run := w.begin()
+	for i, fault := range []func() (*http.Response, error){
+		func() (*http.Response, error) { return nil, io.ErrUnexpectedEOF },
+		func() (*http.Response, error) {
+			return &http.Response{StatusCode: 503, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("<html>busy"))}, nil
+		},
+	} {
+		w.fault = fault
+		w.now = w.now.Add(time.Minute)
+		run = w.poll(run)
+		asked := w.polls
+		if w.poll(run); w.polls != asked {
+			t.Error("asked again at once")
+		}
+		if pause := 10 * time.Second << i; run.Waits == nil || !run.Waits.Unanswered || !run.Waits.NextAt.Equal(w.now.Add(pause)) {
+			t.Fatalf("%+v", run.Waits)
+		}
+	}
+	w.fault = nil
+	w.enter(run.Waits.UserCode, sandbox.DanaID)
+	w.now = w.now.Add(time.Minute)
+	if run = w.poll(run); !run.Outcome.Expected {
+		t.Errorf("%+v", run.Outcome)
+	}
+}
+
+// TestTwoPagesOfADevice: while one asks, the other does not, so that nobody is told
+// that the code was used.
+func TestTwoPagesOfADevice(t *testing.T) {
+	w := newTenant(t)
+	run := w.begin()
+	w.enter(run.Waits.UserCode, sandbox.DanaID)
+	w.now = w.now.Add(6 * time.Second)
+	w.during = func() {
+		w.during = nil
+		if other := w.poll(run); other.Waits == nil {
+			t.Errorf("the other page ends the run: %+v", other.Outcome)
+		}
+	}
+	if run = w.poll(run); w.polls != 1 || !run.Outcome.Expected {
+		t.Errorf("%d questions: %+v", w.polls, run.Outcome)
 	}
 }
 
@@ -219,26 +347,7 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 // TestRunsAreSealedForTheirOwner: what is stored opens to its owner alone, also
 // where the database is made to say otherwise.
 func TestRunsAreSealedForTheirOwner(t *testing.T) {
-	log := slog.New(slog.DiscardHandler)
-	db, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "portal.db"), time.Now, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	key := make([]byte, seal.KeySize)
-	rand.Read(key)
-	keys, err := seal.NewKeyRing(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keeper, err := flows.NewKeeper(db, keys, time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
+	db, keeper := newKeeper(t, time.Now)
 	dana, mallory := access.PersonID{Authority: "t", Subject: "dana"}, access.PersonID{Authority: "t", Subject: "mallory"}
 	run := &flows.Run{ID: "run-1", Flow: "code", StartedAt: time.Now(), EndsAt: time.Now().Add(flows.RunLife), Trace: trace.Trace{Owner: "unmistakable"}}
 	ctx := context.Background()

@@ -32,9 +32,9 @@ func (db *DB) AddRun(ctx context.Context, run flows.StoredRun, most int) error {
 
 // SaveRun implements flows.Records.
 func (db *DB) SaveRun(ctx context.Context, run flows.StoredRun) (bool, error) {
-	n, err := db.exec(ctx, `UPDATE flow_runs SET share = $1, head = $2, sealed = $3, version = $4
-		WHERE id = $5 AND authority = $6 AND subject = $7 AND version = $8`,
-		run.Share, run.Head, run.Sealed, run.Version, run.ID, run.Owner.Authority, run.Owner.Subject, run.Version-1)
+	n, err := db.exec(ctx, `UPDATE flow_runs SET share = $1, head = $2, sealed = $3, version = $4, ends_at = $5
+		WHERE id = $6 AND authority = $7 AND subject = $8 AND version = $9`,
+		run.Share, run.Head, run.Sealed, run.Version, micros(run.EndsAt), run.ID, run.Owner.Authority, run.Owner.Subject, run.Version-1)
 	if err != nil {
 		return false, fmt.Errorf("store: saving a run: %w", err)
 	}

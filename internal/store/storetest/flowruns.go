@@ -41,14 +41,14 @@ func TestRunRecords(t *testing.T, a, b flows.Records) {
 	_, err = b.LoadRun(ctx, dana, "one\x00", now)
 	missing("an id that no database can have", err)
 
-	one.Share, one.Version, one.Sealed = []byte("share"), 2, []byte("changed")
+	one.Share, one.Version, one.Sealed, one.EndsAt = []byte("share"), 2, []byte("changed"), one.EndsAt.Add(time.Hour)
 	if kept, err := a.SaveRun(ctx, one); !kept || err != nil {
 		t.Fatal(kept, err)
 	}
 	if kept, err := b.SaveRun(ctx, one); kept || err != nil {
 		t.Errorf("a change of what had changed: %t, %v", kept, err)
 	}
-	if got, err := b.SharedRun(ctx, []byte("share"), now); err != nil || got.ID != "one" || string(got.Sealed) != "changed" {
+	if got, err := b.SharedRun(ctx, []byte("share"), now); err != nil || got.ID != "one" || string(got.Sealed) != "changed" || !got.EndsAt.Equal(one.EndsAt) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	_, err = b.SharedRun(ctx, []byte("other"), now)
