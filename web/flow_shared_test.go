@@ -1,0 +1,35 @@
+package main
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// TestAttackTheLogOpensNoSharedRun: who reads the log of a run that was shared does
+// not get the address that opens it, whoever asked for it and however that ended.
+func TestAttackTheLogOpensNoSharedRun(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t, setup{})
+	b, desk := w.browser(), w.browser()
+	b.signIn(dana)
+	desk.signIn(hugo)
+	path := b.post("/flows/hybrid/runs", runForm("lab", "")).url.Path
+	share, err := url.Parse(b.post(path+"/share", nil).sel(".code code").Last().Text())
+	token, ok := strings.CutPrefix(share.Path, "/flows/shared/")
+	if err != nil || !ok || len(token) < 20 {
+		t.Fatalf("the link is %q", share)
+	}
+	desk.get(share.Path).has("main", "It went through")
+	desk.get(share.Path + "/trace.har")
+	b.get(share.Path).want(http.StatusForbidden, "This is not open to you")
+	b.post(path+"/unshare", nil)
+	gone := desk.get(share.Path).want(http.StatusNotFound, "There is nothing here")
+	if log := w.log.String(); strings.Contains(log, token) || !strings.Contains(log, "/flows/shared/{token}/trace.har") {
+		t.Error("the log has the address of a shared run, or nothing of it")
+	}
+	if strings.Contains(gone.text("main"), token) {
+		t.Error("the error page, which is sent around, has the address of a shared run")
+	}
+}
