@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/PuerkitoBio/goquery"
+
 	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/internal/sandbox"
 	"azts.internal/portal/internal/trace"
@@ -200,6 +202,42 @@ func TestAttackAnotherAccountInARun(t *testing.T) {
 	if n := w.rows("flow_runs"); n != 0 {
 		t.Errorf("%d runs are kept", n)
 	}
+}
+
+// TestADeviceOnASharedScreen: its code is behind a click, no link leads to the
+// person's own pages, and asking comes back to the same view.
+func TestADeviceOnASharedScreen(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t, setup{})
+	b := w.browser()
+	b.signIn(dana)
+	run := b.post("/flows/device-code/runs", runForm("tenant", ""))
+	run.has("main", "Azure CLI")
+	code := run.text(".user-code code")
+	shown := b.get(run.url.Path + "?present=1&step=2")
+	if shown.sel(".user-code").Length() != 1 || shown.sel("details:not([open]) .user-code").Length() != 1 || code == "" {
+		t.Error("the code is shown to everybody")
+	}
+	shown.sel("main a").Each(func(_ int, a *goquery.Selection) {
+		if to := a.AttrOr("href", ""); a.Text() != "End presenting" && !strings.HasPrefix(to, "#") && !strings.Contains(to, "present=1") && !strings.HasSuffix(to, "/devicelogin") {
+			t.Errorf("%q leads to %s", a.Text(), to)
+		}
+	})
+	after := b.submit(shown, "form[data-poll] button", nil)
+	if q := after.url.Query(); q.Get("present") != "1" || q.Get("step") != "2" || after.sel("#account-menu").Length() != 0 {
+		t.Errorf("asking leads to %s", after.url)
+	}
+
+	// The tenant is away when the portal redeems: nobody refused anything.
+	page := b.toAnswer(b.post("/flows/hybrid/runs", runForm("tenant", "")), dana)
+	w.tenant.answerWith(func(rw http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "/token") {
+			rw.WriteHeader(http.StatusServiceUnavailable)
+			return true
+		}
+		return false
+	})
+	b.submit(page, "form#hiddenform", nil).has(".panel h2", "It broke off")
 }
 
 // TestAttackTokenOfTheLab: what the lab's tenant signs means nothing to sign-in,
