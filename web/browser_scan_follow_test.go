@@ -65,7 +65,7 @@ func followScan(t *testing.T, b *chromium.Browser) {
 	v.Wait("the button to say that it is on", `document.querySelector('[data-tell][aria-pressed=true]')?.innerText === 'You will be told when it ends'`)
 	elapsed := `document.querySelector('#scan [data-since]').textContent`
 	v.Wait("the elapsed time to count", elapsed+` !== `+quoted(chromium.Eval[string](v.Tab, elapsed)))
-	chromium.Eval[bool](v.Tab, `Object.defineProperty(document, 'hidden', { get: () => true }) === document`)
+	chromium.Eval[bool](v.Tab, `Object.defineProperty(document, 'hidden', { get: () => true }) === document && document.dispatchEvent(new Event('visibilitychange'))`)
 
 	v.WaitWithin(time.Minute, "the title of an ended scan", title+`.startsWith('✓ Completed · Scan ')`)
 	v.Wait("the end to be read aloud", `document.querySelector('#live').textContent.startsWith('Scan: Completed, 2 of 2 subscriptions ended.')`)
@@ -75,5 +75,24 @@ func followScan(t *testing.T, b *chromium.Browser) {
 	}
 	if left := chromium.Eval[string](v.Tab, `localStorage.getItem('tell')`); left != "" {
 		t.Errorf("%q is still remembered", left)
+	}
+
+	// An end that nobody heard of is told as soon as the line is there again.
+	chromium.Eval[bool](v.Tab, `localStorage.setItem('tell', JSON.stringify([`+quoted(scan)+`])) === undefined && document.dispatchEvent(new CustomEvent('scan-heard', { detail: {} }))`)
+	v.Wait("the end to be told afterwards", `window.notes.length === 2 && localStorage.getItem('tell') === ''`)
+
+	// While a start is under way, its button does nothing and stays where it is.
+	v.visit("/scans")
+	again := `document.querySelector('#recent-scans form[action$="/again"] button:not([name])')`
+	chromium.Eval[bool](v.Tab, `(() => {
+		document.addEventListener('page-changed', () => { window.changed = true; });
+		addEventListener('submit', (e) => e.preventDefault()); // the answer does not come
+		`+again+`.click();
+		new BroadcastChannel('portal-events').postMessage({ type: 'scan', id: 'another', state: 'running' });
+		return true;
+	})()`)
+	v.Wait("the page to be brought up to date", `window.changed`)
+	if !chromium.Eval[bool](v.Tab, again+`.disabled`) {
+		t.Error("the button of a form that is sent can be pressed again")
 	}
 }

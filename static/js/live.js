@@ -11,7 +11,7 @@ const lock = 'portal-events';
 let ends = Date.parse(body.dataset.ends);
 let over = false; // the session ended: nothing more is asked
 let running = false;
-let source, channel, release, waiting, retry, silent;
+let source, channel, release, waiting, retry, silent, unsee;
 let pause = 5000;
 
 // here is the address to come back to: not that of a form's answer.
@@ -22,7 +22,10 @@ export function start() {
   if (body.dataset.signedIn === undefined) return;
   open();
   setInterval(watch, 1000);
-  document.addEventListener('visibilitychange', () => { if (!document.hidden) check(); });
+  document.addEventListener('visibilitychange', () => {
+    see();
+    if (!document.hidden) check();
+  });
   document.addEventListener('session-check', check);
   document.querySelector('[data-stay]')?.addEventListener('click', stay);
   document.getElementById('account-menu')?.addEventListener('toggle', (e) => { if (e.newState === 'open') warn(); });
@@ -35,9 +38,22 @@ export function start() {
   });
 }
 
+// see holds a lock while this page is in view, so that no other notifies of what
+// the person sees.
+function see() {
+  unsee?.();
+  unsee = undefined;
+  if (document.hidden || !running) return;
+  navigator.locks?.request('portal-seen', { mode: 'shared' }, () => new Promise((done) => {
+    if (document.hidden || !running || unsee) return done();
+    unsee = done;
+  }));
+}
+
 function open() {
   if (running) return;
   running = true;
+  see();
   if (globalThis.BroadcastChannel) {
     channel = new BroadcastChannel(lock);
     channel.onmessage = (e) => {
@@ -59,6 +75,7 @@ function open() {
 
 function close() {
   running = false;
+  see();
   waiting?.abort();
   release?.();
   release = undefined;
@@ -104,7 +121,7 @@ function tell(message) {
 function hear({ type, id, state }) {
   body.toggleAttribute('data-line-lost', type === 'lost');
   if (type === 'lost') return;
-  if (id) document.dispatchEvent(new CustomEvent('scan-heard', { detail: { id, state } }));
+  document.dispatchEvent(new CustomEvent('scan-heard', { detail: { id, state } }));
   refresh(id);
 }
 
@@ -258,7 +275,7 @@ function swap(fresh) {
   let said = '';
   for (const old of document.querySelectorAll('[data-live-scan][id]')) {
     const next = fresh.getElementById(old.id);
-    if (!next) continue;
+    if (!next || old.querySelector('form[data-sent]')) continue; // its answer is on the way
     if (typing(old)) {
       document.activeElement.addEventListener('blur', () => refresh(old.dataset.liveScan), { once: true });
       continue;

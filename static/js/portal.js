@@ -38,6 +38,22 @@ document.addEventListener('keydown', (e) => {
   }
 });
 
+// A form is sent once: until its answer is there, the same button does nothing more.
+const patience = 60000; // the answer may never come
+document.addEventListener('submit', (e) => {
+  const form = e.target;
+  const button = e.submitter;
+  if (e.defaultPrevented || !button || form.getAttribute('method') !== 'post') return;
+  form.dataset.sent = '';
+  const release = () => {
+    delete form.dataset.sent;
+    button.disabled = false;
+  };
+  setTimeout(() => { button.disabled = true; }); // what it says is sent with the form
+  setTimeout(release, patience);
+  addEventListener('pageshow', release, { once: true }); // the person came back
+});
+
 // The choice of subscriptions.
 const all = document.querySelector('[data-select-all]');
 const count = document.querySelector('[data-count]');

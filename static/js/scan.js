@@ -2,7 +2,7 @@
 // who has not pressed the button.
 
 const most = 50; // scans that are remembered
-const ends = { completed: 'The scan has ended.', stalled: 'The scan has stalled.', refused: 'AzTS scanned nothing.', failed: 'The scan failed.', waiting: 'The scan is waiting for you.' };
+const ends = { completed: 'The scan has ended.', partial: 'The scan has ended.', stalled: 'The scan has stalled.', refused: 'AzTS scanned nothing.', failed: 'The scan failed.', waiting: 'The scan is waiting for you.' };
 let remember;
 
 const wanted = () => {
@@ -25,7 +25,24 @@ export function start(memory) {
     const button = e.target.closest?.('[data-tell]');
     if (button) press(button.dataset.tell);
   });
-  document.addEventListener('scan-heard', (e) => tell(e.detail));
+  document.addEventListener('scan-heard', (e) => {
+    if (e.detail.id) tell(e.detail);
+    else missed();
+  });
+}
+
+// missed asks how the scans stand whose ends may have been told while nobody listened.
+async function missed() {
+  for (const id of wanted()) {
+    try {
+      const answer = await fetch(`/scans/${encodeURIComponent(id)}`, { headers: { Accept: 'text/html', 'X-Portal-Pull': '1' }, cache: 'no-store', redirect: 'manual' });
+      if (answer.status === 404) want(wanted().filter((one) => one !== id));
+      if (!answer.ok) continue;
+      const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+      const state = page.getElementById('scan')?.dataset.state;
+      if (state !== 'waiting') tell({ id, state }); // that is told when it begins
+    } catch { /* offline: it is asked again at the next event */ }
+  }
 }
 
 async function press(id) {
@@ -52,12 +69,13 @@ function show() {
 
 // tell notifies once, by the first tab to hear of it, and only who does not see
 // the portal anyway.
-function tell({ id, state }) {
+async function tell({ id, state }) {
   const list = wanted();
   if (!ends[state] || !list.includes(id)) return;
   if (state !== 'waiting') want(list.filter((one) => one !== id));
   show();
   if (!document.hidden) return;
+  if (await navigator.locks?.request('portal-seen', { ifAvailable: true }, (lock) => !lock)) return; // another page is in view
   try {
     const note = new Notification(ends[state], { tag: id, body: 'Open it in the portal.' });
     note.onclick = () => {
