@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -40,6 +41,8 @@ type flowRuns struct {
 var (
 	errTooManyRuns = apperr.New(apperr.TooMany, "flow_runs_many", "You have run many flows in the last minutes.").
 			WithNext(apperr.MenderPerson, "Wait ten minutes. What you ran is under My runs.").WithRetry()
+	errRunWaits = apperr.New(apperr.Conflict, "run_waits", "A run that still waits cannot be shared: the code on its page is yours.").
+			WithNext(apperr.MenderPerson, "Share it when it has ended.")
 	errFlowNotHere = apperr.New(apperr.Invalid, "flow_not_here", "This flow cannot be run in this way.").
 			WithNext(apperr.MenderPerson, "Choose from what its page offers.")
 )
@@ -162,8 +165,8 @@ func (a *flowRuns) show(w http.ResponseWriter, r *http.Request, live *session.Se
 }
 
 // shared is GET /flows/shared/{token}, for the help desk.
-func (a *flowRuns) shared(w http.ResponseWriter, r *http.Request, _ *session.Session) error {
-	run, err := a.keeper.Shared(r.Context(), r.PathValue("token"))
+func (a *flowRuns) shared(w http.ResponseWriter, r *http.Request, live *session.Session) error {
+	run, err := a.ofShare(r, live)
 	if err != nil {
 		return err
 	}
@@ -186,6 +189,12 @@ func (a *flowRuns) next(w http.ResponseWriter, r *http.Request, live *session.Se
 // share is POST /flows/runs/{run}/share, and with open false …/unshare.
 func (a *flowRuns) share(open bool) personal {
 	return func(w http.ResponseWriter, r *http.Request, live *session.Session) error {
+		if open {
+			// The code that a waiting run shows is for its owner to enter.
+			if run, err := a.keeper.Get(r.Context(), live.User.ID, r.PathValue("run")); err != nil || run.Waits != nil {
+				return cmp.Or(err, error(errRunWaits))
+			}
+		}
 		run, err := a.keeper.Share(r.Context(), live.User.ID, r.PathValue("run"), open)
 		if err != nil {
 			return err
@@ -246,8 +255,12 @@ func (a *flowRuns) own(r *http.Request, live *session.Session) (*flows.Run, erro
 	return a.keeper.Get(r.Context(), live.User.ID, r.PathValue("run"))
 }
 
-func (a *flowRuns) ofShare(r *http.Request, _ *session.Session) (*flows.Run, error) {
-	return a.keeper.Shared(r.Context(), r.PathValue("token"))
+func (a *flowRuns) ofShare(r *http.Request, live *session.Session) (*flows.Run, error) {
+	run, err := a.keeper.Shared(r.Context(), r.PathValue("token"))
+	if err == nil {
+		a.log.InfoContext(r.Context(), "the help desk looked at a shared run", "person", live.User.ID, "run", run.ID)
+	}
+	return run, err
 }
 
 // labVisits binds the answers in the lab to its browser by the very cookies of

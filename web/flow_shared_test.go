@@ -23,6 +23,9 @@ func TestAttackTheLogOpensNoSharedRun(t *testing.T) {
 	}
 	desk.get(share.Path).has("main", "It went through")
 	desk.get(share.Path + "/trace.har")
+	if w.log.lines("the help desk looked at a shared run") == nil {
+		t.Error("nobody learns that somebody looked")
+	}
 	b.get(share.Path).want(http.StatusForbidden, "This is not open to you")
 	b.post(path+"/unshare", nil)
 	gone := desk.get(share.Path).want(http.StatusNotFound, "There is nothing here")
@@ -31,5 +34,20 @@ func TestAttackTheLogOpensNoSharedRun(t *testing.T) {
 	}
 	if strings.Contains(gone.text("main"), token) {
 		t.Error("the error page, which is sent around, has the address of a shared run")
+	}
+}
+
+// TestARunThatWaitsIsNotShared: who sees its code could enter it.
+func TestARunThatWaitsIsNotShared(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t, setup{})
+	b := w.browser()
+	b.signIn(dana)
+	path := b.post("/flows/device-code/runs", runForm("tenant", "")).url.Path
+	if p := b.post(path+"/share", nil); p.status != http.StatusConflict || p.evidence("Code") != "run_waits" {
+		t.Errorf("%d %s", p.status, p.text("main"))
+	}
+	if n := w.rows("flow_runs WHERE share IS NOT NULL"); n != 0 {
+		t.Errorf("%d are shared", n)
 	}
 }

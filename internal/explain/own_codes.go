@@ -162,6 +162,7 @@ var ownCodes = []own{
 	{code: "role_missing", message: "This page is for the help desk, and your sign-in does not say that you are of it.", next: "You need the role …. Whoever assigns roles in Entra can give it to you; then sign out and in again.", mender: apperr.MenderAdmin, retry: false, area: "handlers"},
 	{code: "run_busy", message: "The run changed at the same moment.", next: "Try once more.", mender: apperr.MenderPerson, retry: true, area: "internal/flows"},
 	{code: "run_unknown", message: "There is no such run, or not any more: runs are kept for 24 hours.", next: "Run the flow again.", mender: apperr.MenderPerson, retry: false, area: "internal/flows"},
+	{code: "run_waits", message: "A run that still waits cannot be shared: the code on its page is yours.", next: "Share it when it has ended.", mender: apperr.MenderPerson, retry: false, area: "handlers"},
 	{code: "same_scan", message: "A scan does not differ from itself.", next: "Choose another one below.", mender: apperr.MenderNobody, retry: false, area: "handlers"},
 	{code: "scan_key", message: "The form that started this scan is damaged.", next: "Open the page again and start the scan from there.", mender: apperr.MenderPerson, retry: false, area: "internal/scan"},
 	{code: "scan_nobody", message: "Sign in to start a scan.", next: "", mender: apperr.MenderNobody, retry: false, area: "internal/scan"},
