@@ -104,7 +104,7 @@ func (f *frame) failWith(w http.ResponseWriter, r *http.Request, status int, err
 		level = slog.LevelError
 	}
 	attrs := []slog.Attr{slog.String("kind", e.Kind.String()), slog.String("code", e.Code), slog.String("mender", e.Mender.String()),
-		slog.Int("status", status), slog.String("path", shown(r.URL.Path)), slog.Any("err", err)}
+		slog.Int("status", status), slog.String("path", pathShown(r.URL.Path)), slog.Any("err", err)}
 	var refusal *entra.ProviderError
 	if errors.As(err, &refusal) {
 		attrs = append(attrs, slog.String("correlation_id", refusal.CorrelationID), slog.String("trace_id", refusal.TraceID))
@@ -129,7 +129,7 @@ func (f *frame) failWith(w http.ResponseWriter, r *http.Request, status int, err
 func (f *frame) message(r *http.Request, err error, e *apperr.Error, status int) templates.MessagePage {
 	page := templates.MessagePage{
 		Page: f.page(r, headings[e.Kind], ""), Status: status, Heading: headings[e.Kind],
-		What: e.Message, Next: e.Next, Mender: menders[e.Mender], Code: e.Code, At: f.now(), Address: shown(r.URL.Path),
+		What: e.Message, Next: e.Next, Mender: menders[e.Mender], Code: e.Code, At: f.now(), Address: pathShown(r.URL.Path),
 	}
 	if e.Kind != apperr.NotFound && e.Code != "" {
 		page.ExplainURL = templates.FlowErrorURL(e.Code)

@@ -32,7 +32,7 @@ func (f *frame) forHelpDesk(h personal) personal {
 		if f.helpsOthers(live) {
 			return h(w, r, live)
 		}
-		f.log.WarnContext(r.Context(), "not of the help desk", "person", live.User.ID, "path", shown(r.URL.Path))
+		f.log.WarnContext(r.Context(), "not of the help desk", "person", live.User.ID, "path", pathShown(r.URL.Path))
 		return apperr.New(apperr.Forbidden, "role_missing", "This page is for the help desk, and your sign-in does not say that you are of it.").
 			WithNext(apperr.MenderAdmin, "You need the role "+f.rules.HelpDeskRole+". Whoever assigns roles in Entra can give it to you; then sign out and in again.")
 	}

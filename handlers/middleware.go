@@ -93,13 +93,13 @@ func (f *frame) access(r *http.Request, rec *recorder, started time.Time) {
 		r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
 		return
 	}
-	f.log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("path", shown(r.URL.Path)),
+	f.log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("path", pathShown(r.URL.Path)),
 		slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes), slog.Duration("took", f.now().Sub(started)))
 }
 
-// shown returns a path as logs and error pages may have it: who knows the address
+// pathShown returns a path as logs and error pages may have it: who knows the address
 // of a shared run may open it.
-func shown(path string) string {
+func pathShown(path string) string {
 	if token, ok := strings.CutPrefix(path, templates.SharedRunURL("")); ok {
 		_, file, _ := strings.Cut(token, "/")
 		path = strings.TrimSuffix(templates.SharedRunURL("")+"{token}/"+file, "/")
