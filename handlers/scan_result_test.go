@@ -236,10 +236,10 @@ func TestLongReasonsAreCutBetweenWords(t *testing.T) {
 	}
 }
 
-// TestUnknownWordsStayAsTheyAre: a status that nobody knows is shown, and known
+// TestUnknownWordsStayAsTheyAre: a status that nobody knows is shown in quotes, and known
 // ones are the same in every letter case.
 func TestUnknownWordsStayAsTheyAre(t *testing.T) {
-	for status, want := range map[string]string{"failed": "Failed", "NOTAPPLICABLE": "Not applicable", "Quarantined": "Quarantined", "": "Unknown", "<b>": "<b>"} {
+	for status, want := range map[string]string{"failed": "Failed", "NOTAPPLICABLE": "Not applicable", "Quarantined": "“Quarantined”", "": "Unknown", "<b>": "“<b>”"} {
 		if got := templates.StatusWord(status); got != want {
 			t.Errorf("%q is %q, want %q", status, got, want)
 		}

@@ -123,7 +123,7 @@ func (v *visitor) walkResults() {
 		v.t.Errorf("the first page has %d results", n)
 	}
 	v.Click(".drop-end > summary")
-	file := v.Download("a[download]")
+	file := v.Download(`a[href*=".csv"]`)
 	if rows := strings.Count(string(file), "\r\n"); rows < 131 || !strings.HasPrefix(string(file), "\ufeffControl,") {
 		v.t.Errorf("the file has %d lines and begins %.40q", rows, file)
 	}

@@ -54,7 +54,7 @@ var directions = map[string]rule{
 	"internal/seal":            {only: []string{}},
 	"internal/store":           {only: []string{"internal/access", "internal/apperr", "internal/consent", "internal/entra", "internal/failures", "internal/flows", "internal/results", "internal/scan", "session"}},
 	"internal/trace":           {only: []string{}},
-	"internal/store/storetest": {only: []string{"internal/access", "internal/consent", "internal/entra", "internal/failures", "internal/flows", "internal/results", "session"}},
+	"internal/store/storetest": {only: []string{"internal/access", "internal/consent", "internal/entra", "internal/failures", "internal/flows", "internal/results", "internal/scan", "session"}},
 }
 
 // owners are the packages that may use a library: a change of library then is a
@@ -70,7 +70,7 @@ var owners = map[string][]string{
 	"modernc.org/sqlite":                   {"internal/store"},
 	"database/sql":                         {"internal/store", "internal/store/storetest"},
 	"html/template":                        {"internal/sandbox"}, // our pages are templ
-	"embed":                                {"static", "internal/store", "internal/sandbox"},
+	"embed":                                {"static", "internal/azts", "internal/store", "internal/sandbox"},
 }
 
 // forbidden returns why pkg may not import path, or "".

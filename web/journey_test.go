@@ -114,7 +114,7 @@ func readResults(b *browser, scan *page) {
 	if n := second.sel("table.results details.opener").Length(); n != 30 {
 		b.t.Errorf("page 2 has %d rows", n)
 	}
-	file := b.get(first.one("a[download]").AttrOr("href", ""))
+	file := b.get(first.one(`a[href*=".csv"]`).AttrOr("href", ""))
 	if kind := file.header.Get("Content-Type"); file.status != http.StatusOK || kind != "text/csv; charset=utf-8" {
 		b.t.Fatalf("the file is %d %s", file.status, kind)
 	}

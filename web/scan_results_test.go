@@ -69,7 +69,7 @@ func TestFindings(t *testing.T) {
 	rows = append(rows, next.resources()...)
 
 	// The file has these very rows, and a spreadsheet runs none of them.
-	file := b.get(strange.sel(".export a[download]").First().AttrOr("href", ""))
+	file := b.get(strange.sel(`.export a[href*=".csv"]`).First().AttrOr("href", ""))
 	records, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(file.body, "\ufeff"))).ReadAll()
 	if err != nil {
 		t.Fatal(err)
