@@ -100,7 +100,7 @@ func (v *visitor) rememberCommands() {
 		v.t.Error("PowerShell does not come first")
 	}
 	v.Press("bash and curl")
-	v.Wait("the commands", `document.querySelector('details[data-remember="curl"]').open`)
+	v.Wait("the commands, and that they are remembered", `document.querySelector('details[data-remember="curl"]').open && localStorage.getItem('commands') === 'curl'`)
 	file := string(v.Download(`details[data-remember="curl"] a[download]`))
 	if !strings.HasPrefix(file, "#!/usr/bin/env bash") || !strings.Contains(file, v.world.tenant.url+"/azts") || strings.Contains(file, "eyJ") {
 		v.t.Errorf("the file begins %.200q", file)
