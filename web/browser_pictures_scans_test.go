@@ -13,7 +13,7 @@ func (p *photographer) scanned() {
 	p.Follow(func() { p.Press("Scan again") })
 	p.awaitResults()
 	p.take("scan-results", true)
-	p.Follow(func() { p.Click("#list tbody tr a") })
+	p.Follow(func() { p.Click("#results tbody tr a") })
 	p.Wait("one result", `document.querySelector('h1') && location.pathname.includes('/results/')`)
 	p.take("scan-result", true)
 	p.visit("/scans")
@@ -36,7 +36,7 @@ func (p *photographer) scanned() {
 
 // awaitResults waits until a scan has ended and its results are there.
 func (p *photographer) awaitResults() {
-	p.WaitWithin(2*time.Minute, "the results of a scan", `document.querySelector('#list tbody tr') && !document.querySelector('#scan[data-running], #found [data-running]')`)
+	p.WaitWithin(2*time.Minute, "the results of a scan", `document.querySelector('#results tbody tr') && !document.querySelector('#scan[data-running], #found [data-running]')`)
 	chromium.Eval[bool](p.Tab, `(scrollTo(0, 0), true)`)
 }
 

@@ -178,8 +178,8 @@ func (p *photographer) admin() {
 		{"admin-requests", "/admin/requests", "Requests"},
 		{"admin-permissions", "/admin/permissions", "Permissions"},
 		{"admin-credentials", "/admin/credentials", "Credentials"},
-		{"admin-scans", "/admin/scans", "Scans"},
-		{"flow-health", "/flows/health", "Setup"},
+		{"admin-scans", "/admin/scans", "Scans in numbers"},
+		{"flow-health", "/flows/health", "Health of the set-up"},
 	} {
 		p.visit(page.path)
 		p.Heading(page.heading)
