@@ -43,13 +43,18 @@ const patience = 60000; // the answer may never come
 document.addEventListener('submit', (e) => {
   const form = e.target;
   const button = e.submitter;
-  if (e.defaultPrevented || !button || form.getAttribute('method') !== 'post') return;
-  form.dataset.sent = '';
+  if (!button || form.getAttribute('method') !== 'post') return;
   const release = () => {
     delete form.dataset.sent;
     button.disabled = false;
   };
-  setTimeout(() => { button.disabled = true; }); // what it says is sent with the form
+  // Later, since a script that answers the form itself says so only after this one
+  // was asked, and what the button says is sent with the form.
+  setTimeout(() => {
+    if (e.defaultPrevented) return;
+    form.dataset.sent = '';
+    button.disabled = true;
+  });
   setTimeout(release, patience);
   addEventListener('pageshow', release, { once: true }); // the person came back
 });
