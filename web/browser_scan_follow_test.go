@@ -80,19 +80,4 @@ func followScan(t *testing.T, b *chromium.Browser) {
 	// An end that nobody heard of is told as soon as the line is there again.
 	chromium.Eval[bool](v.Tab, `localStorage.setItem('tell', JSON.stringify([`+quoted(scan)+`])) === undefined && document.dispatchEvent(new CustomEvent('scan-heard', { detail: {} }))`)
 	v.Wait("the end to be told afterwards", `window.notes.length === 2 && localStorage.getItem('tell') === ''`)
-
-	// While a start is under way, its button does nothing and stays where it is.
-	v.visit("/scans")
-	again := `document.querySelector('#recent-scans form[action$="/again"] button:not([name])')`
-	chromium.Eval[bool](v.Tab, `(() => {
-		document.addEventListener('page-changed', () => { window.changed = true; });
-		addEventListener('submit', (e) => e.preventDefault()); // the answer does not come
-		`+again+`.click();
-		new BroadcastChannel('portal-events').postMessage({ type: 'scan', id: 'another', state: 'running' });
-		return true;
-	})()`)
-	v.Wait("the page to be brought up to date", `window.changed`)
-	if !chromium.Eval[bool](v.Tab, again+`.disabled`) {
-		t.Error("the button of a form that is sent can be pressed again")
-	}
 }
