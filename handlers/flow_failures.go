@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -269,14 +268,11 @@ func traceText(t *trace.Trace) (messages, claims string) {
 		for _, h := range m.Request.Header {
 			b.WriteString(h.Name + ": " + h.Value + "\n")
 		}
-		if m.Request.Body.Text != "" {
-			b.WriteString("\n")
-			for field := range strings.SplitSeq(m.Request.Body.Text, "&") {
-				if plain, err := url.QueryUnescape(field); err == nil {
-					field = plain
-				}
-				b.WriteString(field + "\n")
+		for i, field := range m.Request.Body.Fields() {
+			if i == 0 {
+				b.WriteString("\n")
 			}
+			b.WriteString(field.Name + "=" + field.Value + "\n")
 		}
 		if m.Request.Body.Note != "" {
 			b.WriteString("(" + m.Request.Body.Note + ")\n")

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/internal/flows"
 	"azts.internal/portal/internal/trace"
 	"azts.internal/portal/templates"
@@ -103,6 +104,7 @@ func (a *flowRuns) runPage(r *http.Request, run *flows.Run, here string) templat
 		page.IDs = "Ids for the tenant's logs"
 		page.Notes = tenantNotes(run)
 	}
+	page.Told = page.Step == 0 || page.Step == len(t.Messages) || page.Step == run.Outcome.Message
 	a.runMessages(&page, run, flow, here+strings.Replace(present, "&", "?", 1))
 	return page
 }
@@ -135,7 +137,7 @@ func viewQuery(present bool, step int) string {
 
 // runMessages fills in the messages and their diagram, whose arrows lead to them.
 func (a *flowRuns) runMessages(page *templates.RunPage, run *flows.Run, flow flows.Flow, whole string) {
-	t := &run.Trace
+	t, telling := &run.Trace, newRunTelling(run, flow)
 	page.Diagram = templates.FlowDiagram{Title: page.Title + ", as it went"}
 	column := func(party string) int {
 		i := slices.Index(page.Diagram.Parties, party)
@@ -167,7 +169,7 @@ func (a *flowRuns) runMessages(page *templates.RunPage, run *flows.Run, flow flo
 		}
 		page.Diagram.Arrows = append(page.Diagram.Arrows, templates.FlowArrow{From: column(m.From), To: column(m.To), Label: cmp.Or(m.Name, m.Request.Method), URL: address, Failed: failed})
 		if page.Step == 0 || page.Step == number {
-			one := runMessage(number, m, failed, t.Tokens, flow)
+			one := telling.message(number, failed, page.Step > 0)
 			if page.Present {
 				one.Explained = "" // leads to where the person's menu is
 			}
@@ -182,32 +184,129 @@ func (a *flowRuns) runMessages(page *templates.RunPage, run *flows.Run, flow flo
 	}
 }
 
-func runMessage(number int, m *trace.Message, failed bool, tokens []trace.Decoded, flow flows.Flow) templates.RunMessage {
-	one := templates.RunMessage{Number: number, From: m.From, To: m.To, Name: cmp.Or(m.Name, "Message"), Note: m.Note, At: m.StartedAt, Method: m.Request.Method,
-		URL: runParts(m.Request.URL), Header: runFields(m.Request.Header), Body: runParts(m.Request.Body.Text), BodyNote: m.Request.Body.Note,
-		Failed: failed, Error: m.Error, Front: m.Front}
+// runTelling puts the messages of one run into the words of its flow.
+type runTelling struct {
+	run   *flows.Run
+	flow  flows.Flow
+	marks []string // what was wrong on purpose
+}
+
+func newRunTelling(run *flows.Run, flow flows.Flow) runTelling {
+	t := runTelling{run: run, flow: flow}
+	if failure, ok := flows.FailureIn(run.Flow, run.Failure, run.Place); ok && run.Outcome.Expected {
+		t.marks = failure.Marks
+	}
+	return t
+}
+
+// message tells message number of the run, counted from 1; alone is whether it
+// has the page for itself.
+func (t runTelling) message(number int, failed, alone bool) templates.RunMessage {
+	m := &t.run.Trace.Messages[number-1]
+	one := templates.RunMessage{Number: number, From: m.From, To: m.To, Name: cmp.Or(m.Name, "Message"), What: m.Note, At: m.StartedAt, Method: m.Request.Method,
+		Header: t.fields(m.Request.Header, number), Failed: failed, Error: m.Error, Front: m.Front}
 	if m.Took > 0 {
-		one.Took = m.Took.Round(100 * time.Microsecond).String()
+		one.Took = shortly(m.Took)
 	}
-	if slices.ContainsFunc(flow.Messages, func(known flows.Message) bool { return known.ID == m.ID }) {
-		one.Explained = templates.FlowURL(flow.ID) + "#m-" + m.ID
+	if after := m.StartedAt.Sub(t.run.Trace.Messages[0].StartedAt); after > 0 {
+		one.After = "+" + shortly(after)
 	}
+	if known, ok := t.flow.Message(m.ID); ok {
+		one.What, one.Explained = known.What, templates.FlowURL(t.flow.ID)+"#m-"+m.ID
+	}
+	address, query := m.Request.Address()
+	one.Address, one.Query = runParts(address), t.parameters(m.ID, query, number)
+	one.Sent = t.body(m.ID, &m.Request.Body, number)
 	text := m.Request.URL + m.Request.Body.Text
+	for _, h := range m.Request.Header {
+		text += h.Value
+	}
 	if m.Answer != nil {
 		one.Status = strings.TrimSpace(strconv.Itoa(m.Answer.Status) + " " + http.StatusText(m.Answer.Status))
-		one.AnswerHeader, one.AnswerBody, one.AnswerNote = runFields(m.Answer.Header), runParts(m.Answer.Body.Text), m.Answer.Body.Note
-		one.AnswerPage = m.Answer.Body.Type == "text/html"
+		one.AnswerHeader, one.Answered = t.fields(m.Answer.Header, 0), t.body("", &m.Answer.Body, 0)
 		text += m.Answer.Body.Text
 		for _, h := range m.Answer.Header {
 			text += h.Value
 		}
 	}
-	for _, token := range tokens {
-		if strings.Contains(text, token.Fingerprint) {
-			one.Tokens = append(one.Tokens, templates.RunToken{Name: token.Fingerprint, Header: runClaims(token.Header), Claims: runClaims(token.Claims), Encrypted: token.Encrypted})
+	for i := range t.run.Trace.Tokens {
+		if token := &t.run.Trace.Tokens[i]; strings.Contains(text, token.Fingerprint) {
+			one.Tokens = append(one.Tokens, t.token(token, number, alone))
 		}
 	}
 	return one
+}
+
+// maxShown is how many lines of a body are shown before it is folded.
+const maxShown = 24
+
+func (t runTelling) body(id string, b *trace.Body, number int) templates.RunBody {
+	out := templates.RunBody{Note: b.Note, Fields: t.parameters(id, b.Fields(), number)}
+	if len(out.Fields) > 0 {
+		return out
+	}
+	text := b.Indented()
+	out.Text = runParts(text)
+	switch {
+	case b.Type == "text/html":
+		out.Fold = "The page that was answered"
+	case strings.Count(text, "\n") > maxShown:
+		out.Fold = "What was answered, " + strconv.Itoa(strings.Count(text, "\n")+1) + " lines"
+	}
+	return out
+}
+
+// wrong reports whether something in a message is what was done wrong on purpose.
+func (t runTelling) wrong(name string, number int) bool {
+	return number > 0 && number == t.run.Outcome.Message && slices.Contains(t.marks, name)
+}
+
+// parameters tells the fields of an address or a form.
+func (t runTelling) parameters(id string, fields []trace.Field, number int) []templates.RunField {
+	out := t.fields(fields, number)
+	for i := range out {
+		// What the catalogue says of it may be no more than its value.
+		if out[i].Meaning = t.flow.Meaning(id, fields[i].Name); out[i].Meaning == fields[i].Value {
+			out[i].Meaning = ""
+		}
+	}
+	return out
+}
+
+func (t runTelling) fields(fields []trace.Field, number int) []templates.RunField {
+	out := make([]templates.RunField, len(fields))
+	for i, f := range fields {
+		out[i] = templates.RunField{Name: f.Name, Value: runParts(f.Value), Wrong: t.wrong(f.Name, number)}
+	}
+	return out
+}
+
+func (t runTelling) token(token *trace.Decoded, number int, alone bool) templates.RunToken {
+	claims := func(list []trace.Claim, header bool) []templates.RunField {
+		members := make([]entra.Member, len(list))
+		for i, c := range list {
+			members[i] = entra.Member{Name: c.Name, JSON: c.Value}
+		}
+		var out []templates.RunField
+		for _, c := range entra.DescribeMembers(members, header) {
+			out = append(out, templates.RunField{Name: c.Name, Value: runParts(c.Value), Meaning: c.Meaning, Time: c.Time, Wrong: !header && t.wrong(c.Name, number)})
+		}
+		return out
+	}
+	one := templates.RunToken{Name: token.Fingerprint, Header: claims(token.Header, true), Claims: claims(token.Claims, false), Encrypted: token.Encrypted}
+	one.Open = alone || slices.ContainsFunc(one.Claims, func(f templates.RunField) bool { return f.Wrong })
+	return one
+}
+
+// shortly is a short time in words.
+func shortly(d time.Duration) string {
+	switch {
+	case d < 10*time.Millisecond:
+		return strconv.FormatFloat(d.Seconds()*1000, 'f', 1, 64) + " ms"
+	case d < time.Second:
+		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
+	}
+	return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + " s"
 }
 
 func runParts(text string) []templates.RunPart {
@@ -216,22 +315,6 @@ func runParts(text string) []templates.RunPart {
 		if p.Text != "" {
 			out = append(out, templates.RunPart(p))
 		}
-	}
-	return out
-}
-
-func runFields(fields []trace.Field) []templates.RunField {
-	out := make([]templates.RunField, len(fields))
-	for i, f := range fields {
-		out[i] = templates.RunField{Name: f.Name, Value: runParts(f.Value)}
-	}
-	return out
-}
-
-func runClaims(claims []trace.Claim) []templates.RunField {
-	out := make([]templates.RunField, len(claims))
-	for i, c := range claims {
-		out[i] = templates.RunField{Name: c.Name, Value: runParts(c.Value)}
 	}
 	return out
 }

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -47,7 +46,8 @@ var (
 			WithNext(apperr.MenderPerson, "Choose from what its page offers.")
 )
 
-// start is POST /flows/{flow}/runs: where, failure.
+// start is POST /flows/{flow}/runs: where, failure, view. The view is steps for a
+// run that is shown message by message.
 func (a *flowRuns) start(w http.ResponseWriter, r *http.Request, live *session.Session) error {
 	if err := r.ParseForm(); err != nil {
 		return formError(err)
@@ -63,6 +63,10 @@ func (a *flowRuns) start(w http.ResponseWriter, r *http.Request, live *session.S
 	if !a.tries.allowPerson(live.User.ID) {
 		return errTooManyRuns
 	}
+	view := wholeRun
+	if r.PostForm.Get("view") == stepByStep {
+		view = stepByStep
+	}
 	var run *flows.Run
 	var err error
 	switch {
@@ -71,32 +75,43 @@ func (a *flowRuns) start(w http.ResponseWriter, r *http.Request, live *session.S
 	case flow.ID == "device-code":
 		run, err = a.tenant.BeginDevice(r.Context())
 	default:
-		return a.leave(w, r, live, flow.ID, failure)
+		return a.leave(w, r, live, flow.ID, failure, view)
 	}
 	if err != nil {
 		return err
 	}
-	return a.keep(w, r, live, run)
+	return a.keep(w, r, live, run, view)
 }
 
+// How a run is shown first.
+const (
+	wholeRun   = "whole"
+	stepByStep = "steps" // one message at a time
+)
+
 // keep keeps a run and shows it.
-func (a *flowRuns) keep(w http.ResponseWriter, r *http.Request, live *session.Session, run *flows.Run) error {
+func (a *flowRuns) keep(w http.ResponseWriter, r *http.Request, live *session.Session, run *flows.Run, view string) error {
 	if err := a.keeper.Add(r.Context(), live.User.ID, run); err != nil {
 		return err
 	}
 	a.log.InfoContext(r.Context(), "a flow was run", "person", live.User.ID, "flow", run.Flow, "failure", run.Failure, "place", run.Place, "refused", run.Outcome.Refused)
-	redirect(w, templates.MyRunURL(run.ID))
+	step := 0
+	if view == stepByStep {
+		step = 1
+	}
+	redirect(w, templates.MyRunURL(run.ID)+viewQuery(false, step))
 	return nil
 }
 
-// leave sends the browser to the tenant. Which flow it is, is sealed with the visit.
-func (a *flowRuns) leave(w http.ResponseWriter, r *http.Request, live *session.Session, flow, failure string) error {
+// leave sends the browser to the tenant. Which flow it is and how it is to be
+// shown is sealed with the visit.
+func (a *flowRuns) leave(w http.ResponseWriter, r *http.Request, live *session.Session, flow, failure, view string) error {
 	visit, ok := a.tenant.VisitFor(flow, failure)
 	if !ok {
 		return errFlowNotHere
 	}
 	return a.auth.visit(w, r, session.Flow{Purpose: purposeFlow, ResponseType: visit.ResponseType, Scopes: visit.Scopes, Claims: visit.Claims,
-		Reason: flow + " " + failure, ReturnTo: templates.FlowURL(flow)},
+		Reason: strings.Join([]string{flow, failure, view}, " "), ReturnTo: templates.FlowURL(flow)},
 		entra.Authorization{Scopes: visit.Scopes, Claims: visit.Claims, LoginHint: hint(live.User.Account)})
 }
 
@@ -110,7 +125,8 @@ func (a *flowRuns) answered(w http.ResponseWriter, r *http.Request, flow session
 	if live == nil {
 		return errSessionChanged
 	}
-	id, failure, _ := strings.Cut(flow.Reason, " ")
+	id, rest, _ := strings.Cut(flow.Reason, " ")
+	failure, view, _ := strings.Cut(rest, " ")
 	run, err := a.tenant.Finish(r.Context(), flows.Visited{Flow: id, Failure: failure, StartedAt: flow.StartedAt, Owner: live.User,
 		Request: entra.Authorization{State: state, Nonce: flow.Nonce, Verifier: flow.Verifier, ResponseType: flow.ResponseType, Scopes: flow.Scopes,
 			Claims: flow.Claims, LoginHint: hint(live.User.Account)},
@@ -127,7 +143,7 @@ func (a *flowRuns) answered(w http.ResponseWriter, r *http.Request, flow session
 	if err != nil {
 		return err
 	}
-	return a.keep(w, r, live, run)
+	return a.keep(w, r, live, run, view)
 }
 
 // list is GET /flows/runs.
@@ -151,7 +167,7 @@ func (a *flowRuns) list(w http.ResponseWriter, r *http.Request, live *session.Se
 
 // show is GET /flows/runs/{run}?step=&present=1.
 func (a *flowRuns) show(w http.ResponseWriter, r *http.Request, live *session.Session) error {
-	run, err := a.keeper.Get(r.Context(), live.User.ID, r.PathValue("run"))
+	run, err := a.own(r, live)
 	if err != nil {
 		return err
 	}
@@ -171,7 +187,7 @@ func (a *flowRuns) shared(w http.ResponseWriter, r *http.Request, live *session.
 		return err
 	}
 	page := a.runPage(r, run, templates.SharedRunURL(r.PathValue("token")))
-	page.Waits = nil
+	page.Waits, page.SharedBy = nil, run.SharedBy
 	return a.render(w, r, http.StatusOK, templates.Run(page))
 }
 
@@ -186,33 +202,41 @@ func (a *flowRuns) next(w http.ResponseWriter, r *http.Request, live *session.Se
 	return nil
 }
 
-// share is POST /flows/runs/{run}/share, and with open false …/unshare.
-func (a *flowRuns) share(open bool) personal {
-	return func(w http.ResponseWriter, r *http.Request, live *session.Session) error {
-		if open {
-			// The code that a waiting run shows is for its owner to enter.
-			if run, err := a.keeper.Get(r.Context(), live.User.ID, r.PathValue("run")); err != nil || run.Waits != nil {
-				return cmp.Or(err, error(errRunWaits))
-			}
-		}
-		run, err := a.keeper.Share(r.Context(), live.User.ID, r.PathValue("run"), open)
-		if err != nil {
-			return err
-		}
-		a.log.InfoContext(r.Context(), "a run is shared with the help desk, or no longer", "person", live.User.ID, "shared", open)
-		text := "Only you can see this run now."
-		if open {
-			text = "The help desk can see this run by the link below, until it ends or you end it."
-		}
-		a.sessions.AddFlash(w, session.Flash{Good: true, Text: text})
-		redirect(w, templates.MyRunURL(run.ID))
-		return nil
+// share is POST /flows/runs/{run}/share. The code that a waiting run shows is for
+// its owner to enter.
+func (a *flowRuns) share(w http.ResponseWriter, r *http.Request, live *session.Session) error {
+	run, err := a.own(r, live)
+	if err != nil {
+		return err
 	}
+	if run.Waits != nil {
+		return errRunWaits
+	}
+	if _, err := a.keeper.Share(r.Context(), live.User.ID, run.ID, live.User.DisplayName()+" ("+live.User.Account+")"); err != nil {
+		return err
+	}
+	return a.changed(w, r, live, run.ID, "a run is shared with the help desk", "The help desk can see this run by the link below, until it ends or you end it.")
+}
+
+// unshare is POST /flows/runs/{run}/unshare.
+func (a *flowRuns) unshare(w http.ResponseWriter, r *http.Request, live *session.Session) error {
+	run, err := a.keeper.Unshare(r.Context(), live.User.ID, r.PathValue("run"))
+	if err != nil {
+		return err
+	}
+	return a.changed(w, r, live, run.ID, "a run is shared no longer", "Only you can see this run now.")
+}
+
+func (a *flowRuns) changed(w http.ResponseWriter, r *http.Request, live *session.Session, run, logged, told string) error {
+	a.log.InfoContext(r.Context(), logged, "person", live.User.ID, "run", run)
+	a.sessions.AddFlash(w, session.Flash{Good: true, Text: told})
+	redirect(w, templates.MyRunURL(run))
+	return nil
 }
 
 // remove is POST /flows/runs/{run}/delete.
 func (a *flowRuns) remove(w http.ResponseWriter, r *http.Request, live *session.Session) error {
-	if _, err := a.keeper.Get(r.Context(), live.User.ID, r.PathValue("run")); err != nil {
+	if _, err := a.own(r, live); err != nil {
 		return err
 	}
 	if err := a.keeper.Delete(r.Context(), live.User.ID, r.PathValue("run")); err != nil {

@@ -58,7 +58,6 @@ type RunPage struct {
 	Waits     *RunWait
 	Diagram   FlowDiagram
 	Messages  []RunMessage
-	Hidden    int // of the messages, how many the step leaves out
 	// Correlations are the ids by which the tenant's logs can be searched.
 	Correlations []RunField
 	IDs          string // their heading
@@ -72,6 +71,9 @@ type RunPage struct {
 	HARURL, JSONURL                          string
 	Share                                    string // full address for the help desk; "" where it is not shared
 	CanShare                                 bool
+	SharedBy                                 string // whose it is, to the help desk; ""
+	// Told is whether the end is told yet: who goes step by step shall see it come.
+	Told bool
 }
 
 // RunNote is what to know about a run beside how it ended.
@@ -94,24 +96,30 @@ type RunWait struct {
 // RunMessage is a message as it went.
 type RunMessage struct {
 	Number               int
-	From, To, Name, Note string
-	Explained            string // address of what it means; ""
+	From, To, Name       string
+	What                 string // what it is for; "" for what explains itself
+	Explained            string // address of what it means in full; ""
 	At                   time.Time
+	After                string // how long after the first message; "" for that one
 	Took                 string
 	Method               string
-	URL                  []RunPart
-	Header               []RunField
-	Body                 []RunPart
-	BodyNote             string
+	Address              []RunPart
+	Query                []RunField // that stand in the address
+	Header, AnswerHeader []RunField
+	Sent, Answered       RunBody
 	Status               string // with its words; "" where no answer is known
 	Failed               bool
-	AnswerHeader         []RunField
-	AnswerBody           []RunPart
-	AnswerNote           string
-	AnswerPage           bool // HTML, for the browser
 	Error                string
 	Front                bool
 	Tokens               []RunToken
+}
+
+// RunBody is the content of a message.
+type RunBody struct {
+	Fields []RunField // of a form
+	Text   []RunPart  // of anything else
+	Note   string
+	Fold   string // title of the panel that it is folded into; "" for none
 }
 
 // RunPart is a stretch of text; a fingerprint stands for a secret.
@@ -120,10 +128,13 @@ type RunPart struct {
 	Fingerprint bool
 }
 
-// RunField is a header or a claim.
+// RunField is a parameter, a header or a claim.
 type RunField struct {
-	Name  string
-	Value []RunPart
+	Name    string
+	Value   []RunPart
+	Meaning string
+	Time    time.Time // of a claim that is one
+	Wrong   bool      // wrong on purpose, and why the message was refused
 }
 
 // RunToken is a token that a message brought, decoded.
@@ -131,6 +142,7 @@ type RunToken struct {
 	Name           string // its fingerprint
 	Header, Claims []RunField
 	Encrypted      bool
+	Open           bool
 }
 
 func (m *RunMessage) anchor() string { return "s-" + strconv.Itoa(m.Number) }

@@ -16,17 +16,19 @@ func runSamples() map[string]templ.Component {
 	one := RunPage{Page: samplePage(FlowsURL), Tabs: tabs, ID: "r1", Flow: "code", Title: "Authorization code", Where: "In the sandbox", Failure: "used code",
 		StartedAt: sampleNow, EndsAt: sampleNow.Add(23 * time.Hour), Outcome: outcome, Steps: 2, CanShare: true, Share: "https://portal.example/flows/shared/abc",
 		WholeURL: "/flows/runs/r1", StepsURL: "/flows/runs/r1?step=1", PresentURL: "/flows/runs/r1?present=1", PlainURL: "/flows/runs/r1", HARURL: "/flows/runs/r1/trace.har", JSONURL: "/flows/runs/r1/trace.json",
-		Correlations: []RunField{{"Correlation ID", text(sampleID(5))}}, IDs: "Ids for the tenant's logs", Notes: []RunNote{{"What you may do has changed.", "Your access", "/access"}}, Dropped: 1,
+		Correlations: []RunField{{Name: "Correlation ID", Value: text(sampleID(5))}}, IDs: "Ids for the tenant's logs", Notes: []RunNote{{"What you may do has changed.", "Your access", "/access"}}, Dropped: 1,
 		Diagram: FlowDiagram{Title: "Authorization code, as it went", Parties: []string{"Browser", "Portal", "Tenant"}, Arrows: []FlowArrow{
 			{From: 0, To: 2, Label: "Authorization request", URL: "#s-1"}, {From: 1, To: 2, Label: "Token request", URL: "#s-2", Failed: true}}},
-		Messages: []RunMessage{
-			{Number: 1, From: "Browser", To: "Tenant", Name: "Authorization request", Explained: FlowURL("code") + "#m-authorize", At: sampleNow, Method: "GET", Front: true,
-				URL: []RunPart{{"https://login.example/authorize?state=", false}, {"‹state ab12·k2›", true}}, Status: "200 OK", AnswerBody: text("<p>page</p>"), AnswerPage: true, AnswerNote: "cut"},
-			{Number: 2, From: "Portal", To: "Tenant", Name: "Token request", At: sampleNow, Took: "12ms", Method: "POST", URL: text("https://login.example/token"),
-				Header: []RunField{{"Content-Type", text("application/x-www-form-urlencoded")}}, Body: []RunPart{{"code=", false}, {"‹code 7f3a·k2›", true}}, Status: "400 Bad Request", Failed: true,
-				AnswerHeader: []RunField{{"Date", text("today")}}, AnswerBody: text(`{"error":"invalid_grant"}`), Note: "A note.", Error: "cut off",
-				Tokens: []RunToken{{Name: "ID token ab12·k3", Header: []RunField{{"alg", text(`"RS256"`)}}, Claims: []RunField{{"aud", text(`"c"`)}}}, {Name: "access token x", Encrypted: true}}}}}
+		Told: true, Messages: []RunMessage{
+			{Number: 1, From: "Browser", To: "Tenant", Name: "Authorization request", What: "The portal asks for a code.", Explained: FlowURL("code") + "#m-authorize", At: sampleNow, Method: "GET", Front: true,
+				Address: text("https://login.example/authorize"), Query: []RunField{{Name: "state", Value: []RunPart{{"‹state ab12·k2›", true}}, Meaning: "Comes back."}, {Name: "x", Value: text("y")}},
+				Status: "200 OK", Answered: RunBody{Text: text("<p>page</p>"), Fold: "The page that was answered", Note: "cut"}},
+			{Number: 2, From: "Portal", To: "Tenant", Name: "Token request", At: sampleNow, After: "+1.5 s", Took: "12 ms", Method: "POST", Address: text("https://login.example/token"),
+				Header: []RunField{{Name: "Content-Type", Value: text("application/x-www-form-urlencoded")}}, Sent: RunBody{Fields: []RunField{{Name: "code", Value: []RunPart{{"‹code 7f3a·k2›", true}}, Meaning: "Good once.", Wrong: true}}},
+				Status: "400 Bad Request", Failed: true, AnswerHeader: []RunField{{Name: "Date", Value: text("today")}}, Answered: RunBody{Text: text(`{"error":"invalid_grant"}`)}, What: "A note.", Error: "cut off",
+				Tokens: []RunToken{{Name: "ID token ab12·k3", Open: true, Header: []RunField{{Name: "alg", Value: text("RS256")}}, Claims: []RunField{{Name: "exp", Value: text("1"), Meaning: "Its end.", Time: sampleNow, Wrong: true}}}, {Name: "access token x", Encrypted: true}}}}}
 	step := one
+	step.Told = false
 	step.Step, step.Next, step.Previous, step.Messages = 1, "/flows/runs/r1?step=2", "/flows/runs/r1?step=1", one.Messages[:1]
 	shown := one
 	shown.Present, shown.Page.User, shown.Page.Nav = true, nil, nil
@@ -36,13 +38,15 @@ func runSamples() map[string]templ.Component {
 	presented.Present, presented.Page.User, presented.Page.Nav = true, nil, nil
 	presented.Waits = &RunWait{UserCode: "ABCDEFGHJ", ExpiresAt: sampleNow.Add(14 * time.Minute), NextIn: 10, Polls: 2, Unanswered: true, Action: "/flows/runs/r1/next?present=1"}
 	shared := one
-	shared.ID, shared.Share, shared.CanShare = "", "", false
+	shared.ID, shared.Share, shared.CanShare, shared.SharedBy = "", "", false, "Dana Reyes (dana@contoso.com)"
 	h := text(hostile)
+	field := []RunField{{Name: hostile, Value: h, Meaning: hostile, Wrong: true}}
 	bad := RunPage{Page: hostilePage(), ID: hostile, Flow: hostile, Title: hostile, Where: hostile, Failure: hostile, Outcome: RunOutcome{Tone: ToneError, Title: hostile, Text: hostile, Refused: hostile, Code: hostile, Check: hostile, Why: hostile, Message: "javascript:alert(1)"},
 		Diagram:      FlowDiagram{Title: hostile, Parties: []string{hostile, "B"}, Arrows: []FlowArrow{{From: 0, To: 1, Label: hostile, URL: "javascript:alert(1)"}}},
-		Correlations: []RunField{{hostile, h}}, IDs: hostile, Notes: []RunNote{{hostile, hostile, "javascript:alert(1)"}}, Share: hostile, HARURL: "javascript:alert(1)", JSONURL: hostile, Messages: []RunMessage{{Number: 1, From: hostile, To: hostile, Name: hostile, Note: hostile,
-			Explained: "javascript:alert(1)", Method: hostile, URL: h, Header: []RunField{{hostile, h}}, Body: h, BodyNote: hostile, Status: hostile, AnswerHeader: []RunField{{hostile, h}}, AnswerBody: []RunPart{{hostile, true}},
-			AnswerNote: hostile, Error: hostile, Tokens: []RunToken{{Name: hostile, Header: []RunField{{hostile, h}}, Claims: []RunField{{hostile, h}}}}}}}
+		Correlations: field, IDs: hostile, Notes: []RunNote{{hostile, hostile, "javascript:alert(1)"}}, Share: hostile, SharedBy: hostile, Told: true, HARURL: "javascript:alert(1)", JSONURL: hostile,
+		Messages: []RunMessage{{Number: 1, From: hostile, To: hostile, Name: hostile, What: hostile, Explained: "javascript:alert(1)", Method: hostile, Address: h, Query: field, Header: field,
+			Sent: RunBody{Fields: field, Text: h, Note: hostile, Fold: hostile}, Status: hostile, After: hostile, Took: hostile, AnswerHeader: field, Answered: RunBody{Text: []RunPart{{hostile, true}}, Note: hostile}, Error: hostile,
+			Tokens: []RunToken{{Name: hostile, Header: field, Claims: field}}}}}
 	worse := bad
 	worse.Waits = &RunWait{UserCode: hostile, Address: "javascript:alert(1)", ExpiresAt: sampleNow, Action: hostile}
 	list := RunsPage{Page: samplePage(FlowsURL), Tabs: tabs, Runs: []RunLine{{ID: "r1", Title: "Authorization code", Failure: "Used code", Where: "In the sandbox", StartedAt: sampleNow.Add(-time.Minute), Outcome: outcome}}}

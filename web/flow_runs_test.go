@@ -71,6 +71,24 @@ func TestFlowsAreRun(t *testing.T) {
 	}
 	b.get("/flows/runs").has("main", "Hybrid")
 
+	// Who goes step by step sees the end come: nothing tells of it before the
+	// message that was refused, in which the wrong thing is marked.
+	lines := b.post("/flows/hybrid/runs", url.Values{"where": {"lab"}, "failure": {"other-nonce"}, "view": {"steps"}})
+	if lines.url.Query().Get("step") != "1" || lines.sel(".panel").Length() != 0 || strings.Contains(lines.text("main"), "id_token_nonce") {
+		t.Errorf("the first step is at %s and tells the end", lines.url)
+	}
+	for lines.sel(".panel").Length() == 0 && lines.sel("a[rel=next]").Length() != 0 {
+		lines = b.get(lines.sel("a[rel=next]").First().AttrOr("href", ""))
+	}
+	lines.has(".panel", "id_token_nonce")
+	if wrong := lines.sel(".flow-message.failed details[open] .wrong dt"); wrong.Length() != 1 || wrong.Text() != "nonce" {
+		t.Errorf("marked as wrong: %q", wrong.Text())
+	}
+	if whole := b.get(lines.url.Path); whole.sel(".params .wrong").Length() != 1 {
+		t.Errorf("marked in the whole run: %q", whole.text(".params .wrong"))
+	}
+	lines.has(".params", "Binds the token to one sign-in")
+
 	// Nobody else.
 	for _, at := range []string{path, path + "/trace.har", path + "/trace.json", "/flows/runs/AAAAAAAAAAAAAAAAAAAA", "/flows/runs/%00"} {
 		if p := other.get(at); p.status != http.StatusNotFound {
@@ -91,6 +109,7 @@ func TestFlowsAreRun(t *testing.T) {
 		t.Fatalf("the link is %q", link)
 	}
 	desk.get(share.Path).has("main", "It went through")
+	desk.get(share.Path).has(".shared-by", "Dana Reyes (dana@contoso.com)")
 	if desk.get(share.Path).sel("main form").Length() != 0 {
 		t.Error("the help desk is offered to change the run")
 	}
@@ -155,6 +174,13 @@ func TestAttackFlowsAreAimed(t *testing.T) {
 	for _, name := range []string{"issuer", "url", "origin", "redirect_uri", "token_endpoint", "host"} {
 		aimed.Set(name, "https://attacker.example/")
 	}
+	// Nor does it fill the cookie that goes with a visit.
+	aimed.Set("where", "tenant")
+	aimed.Set("view", strings.Repeat("steps ", 9000))
+	if p := b.through(b.post("/flows/sign-in/runs", aimed), dana); p.status != http.StatusOK || p.url.RawQuery != "" {
+		t.Errorf("a view that is none ends at %s: %d", p.url, p.status)
+	}
+	aimed.Set("where", "lab")
 	run := b.post("/flows/password/runs", aimed)
 	run.has(".panel", "It went through")
 	if strings.Contains(run.body, "attacker.example") {

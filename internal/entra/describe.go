@@ -168,6 +168,22 @@ func DescribeIDToken(raw string) []Claim {
 	return claims
 }
 
+// Member is a member of a token's header or payload that was taken out of it
+// already.
+type Member struct {
+	Name string
+	JSON string // its value; what is no JSON is shown as it came
+}
+
+// DescribeMembers says what the members of a token's payload, or of its header, are:
+// those with a meaning first.
+func DescribeMembers(members []Member, header bool) []Claim {
+	if header {
+		return claimsOf(members, headerOf)
+	}
+	return claimsOf(members, meaningOf)
+}
+
 // Decode takes a token apart for display, without believing it. It fails for
 // what is not a signed token in compact form with JSON inside.
 func Decode(raw string) (*Decoded, error) {
@@ -210,9 +226,9 @@ func describe(payload []byte) ([]Claim, error) {
 	if !object.IsObject() {
 		return nil, errors.New("not a JSON object")
 	}
-	var members []member
+	var members []Member
 	object.ForEach(func(name, value gjson.Result) bool {
-		members = append(members, member{name.String(), value.Raw})
+		members = append(members, Member{name.String(), value.Raw})
 		return true
 	})
 	return claimsOf(members, meaningOf), nil
@@ -221,11 +237,11 @@ func describe(payload []byte) ([]Claim, error) {
 // claimsOf lists the members of a token's header or payload: those with a
 // meaning in the order of their table, then the others by name. What stands there
 // twice is listed twice.
-func claimsOf(members []member, known map[string]place) []Claim {
+func claimsOf(members []Member, known map[string]place) []Claim {
 	var claims []Claim
 	others := 0
 	for _, m := range members {
-		at, there := known[m.name]
+		at, there := known[m.Name]
 		if !there {
 			if others++; others > claimLimit {
 				continue
@@ -234,9 +250,9 @@ func claimsOf(members []member, known map[string]place) []Claim {
 		if len(claims) > 2*claimLimit {
 			break
 		}
-		c := Claim{Name: shorten(m.name, nameLimit), Value: display(m.raw), Meaning: at.text, raw: m.raw}
-		if slices.Contains(timeClaims, m.name) {
-			c.number = numberOf(m.raw)
+		c := Claim{Name: shorten(m.Name, nameLimit), Value: display(m.JSON), Meaning: at.text, raw: m.JSON}
+		if slices.Contains(timeClaims, m.Name) {
+			c.number = numberOf(m.JSON)
 			c.Time = secondsTime(c.number)
 		}
 		claims = append(claims, c)
@@ -279,6 +295,9 @@ var meaningOf, headerOf = places(meanings), places(headerMeanings)
 
 // display shows text as it is, a list with commas, the rest as the JSON it is.
 func display(raw string) string {
+	if !gjson.Valid(raw) {
+		return shorten(raw, valueLimit)
+	}
 	text := raw
 	switch raw[0] {
 	case '"':

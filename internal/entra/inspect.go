@@ -134,7 +134,7 @@ func (in *Inspection) read(pasted string) Note {
 	in.compact = token
 	_, err := decodePart(parts[2])
 	in.signature = err == nil && parts[2] != "" && !slices.ContainsFunc(in.Notes, func(n Note) bool { return n.Code == "header_duplicate" })
-	in.critical = slices.ContainsFunc(header.members, func(m member) bool { return m.name == "crit" })
+	in.critical = slices.ContainsFunc(header.members, func(m Member) bool { return m.Name == "crit" })
 	in.Issuer, in.TenantID = payload.value("iss"), payload.value("tid")
 	in.graph = header.value("nonce") != "" && slices.Contains(graphAudiences, strings.TrimRight(payload.value("aud"), "/"))
 	return Note{}
@@ -165,24 +165,18 @@ func (in *Inspection) finish() {
 }
 
 // note remarks members that stand in the JSON more than once.
-func (in *Inspection) note(code string, members []member) {
+func (in *Inspection) note(code string, members []Member) {
 	seen := map[string]int{}
 	for _, m := range members {
-		if seen[m.name]++; seen[m.name] == 2 && len(in.Notes) < maxNotes {
-			in.Notes = append(in.Notes, Note{code, shorten(m.name, nameLimit)})
+		if seen[m.Name]++; seen[m.Name] == 2 && len(in.Notes) < maxNotes {
+			in.Notes = append(in.Notes, Note{code, shorten(m.Name, nameLimit)})
 		}
 	}
 }
 
-// member is one member of a JSON object as it stands there.
-type member struct {
-	name string
-	raw  string // JSON
-}
-
 type decodedPart struct {
 	text    string // indented
-	members []member
+	members []Member
 }
 
 // value returns the text of a member; "" where it is none. The last one counts,
@@ -190,10 +184,10 @@ type decodedPart struct {
 func (p decodedPart) value(name string) string {
 	out := ""
 	for _, m := range p.members {
-		if m.name == name {
+		if m.Name == name {
 			out = ""
-			if strings.HasPrefix(m.raw, `"`) {
-				out = unquote(m.raw)
+			if strings.HasPrefix(m.JSON, `"`) {
+				out = unquote(m.JSON)
 			}
 		}
 	}
@@ -236,7 +230,7 @@ func part(text, name string) (decodedPart, Note) {
 	}
 	p := decodedPart{text: indented.String()}
 	gjson.ParseBytes(b).ForEach(func(key, value gjson.Result) bool {
-		p.members = append(p.members, member{unquote(key.Raw), value.Raw})
+		p.members = append(p.members, Member{unquote(key.Raw), value.Raw})
 		return true
 	})
 	return p, Note{}

@@ -138,7 +138,7 @@ var ownFlows = []Flow{
 				V2:         "POST {login}/{tenant}/oauth2/v2.0/devicecode\n\nclient_id={client}&scope=openid offline_access {scope}"},
 			{ID: "enter", From: Device, To: Tenant, Name: "The person enters the code", What: "At microsoft.com/devicelogin. The page says which application asks: read it.", V2: "GET https://microsoft.com/devicelogin"},
 			{ID: "poll", From: Script, To: Tenant, Name: "Asking whether it is done", What: "Every five seconds, as the answer said. authorization_pending means: ask again. slow_down means: five seconds more.",
-				Parameters: grant("urn:ietf:params:oauth:grant-type:device_code", Parameter{"device_code", Required, Required, "The long one. Good for 15 minutes."}),
+				Parameters: grant(deviceGrant, Parameter{"device_code", Required, Required, "The long one. Good for 15 minutes."}),
 				V2:         "POST {login}/{tenant}/oauth2/v2.0/token\n\ngrant_type=urn:ietf:params:oauth:grant-type:device_code&device_code=…&client_id={client}"},
 			{ID: "call", From: Script, To: AzTS, Name: "Call of the API", What: "With the access token.", Parameters: []Parameter{apiCall}, V2: "POST {api}/ComplianceSummary/search\nAuthorization: Bearer …"},
 		},
@@ -161,7 +161,7 @@ var ownFlows = []Flow{
 		Messages: []Message{
 			{ID: "call", From: Portal, To: AzTS, Name: "Call with the person's token", What: "Its audience is AzTS.", Parameters: []Parameter{apiCall}, V2: "POST {api}/ComplianceSummary/search\nAuthorization: Bearer …"},
 			{ID: "exchange", From: AzTS, To: Tenant, Name: "Exchange", What: "AzTS shows the token it got, with its own credential, and names the next API.",
-				Parameters: grant("urn:ietf:params:oauth:grant-type:jwt-bearer", Parameter{"assertion", Required, Required, "The incoming access token. Its audience must be the API that asks; ID tokens and tokens of applications are refused (50013)."},
+				Parameters: grant(onBehalfOfGrant, Parameter{"assertion", Required, Required, "The incoming access token. Its audience must be the API that asks; ID tokens and tokens of applications are refused (50013)."},
 					Parameter{"requested_token_use", Required, Required, "on_behalf_of."}, pClientSecret, pResource, scopeAtToken),
 				V1: "POST {login}/{tenant}/oauth2/token\n\ngrant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&requested_token_use=on_behalf_of\n&assertion=…&client_id=<AzTS>&client_secret=…&resource={arm}/",
 				V2: "POST {login}/{tenant}/oauth2/v2.0/token\n\ngrant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&requested_token_use=on_behalf_of\n&assertion=…&client_id=<AzTS>&client_secret=…&scope={arm}/.default"},

@@ -102,5 +102,8 @@ type Failure struct {
 	Refuses Party
 	Check   string
 	Code    string
-	Why     string // why it is good that this is refused
+	// Marks are the parameters, headers and claims of the refused message that are
+	// wrong, by name, as far as they are in it.
+	Marks []string
+	Why   string // why it is good that this is refused
 }

@@ -273,12 +273,21 @@ func (n named) step(sent *http.Request, to Party) trace.Step {
 			return trace.Step{ID: m.ID, Name: m.Name}
 		}
 	}
-	name, ok := map[string]string{"openid-configuration": "Metadata of the tenant", "keys": "Signing keys", "token": "Token request", "authorize": "Authorization request",
-		"sign-in": "The person answers the tenant's page", "devicelogin": "The person enters the code", "certificate.pem": "Certificate of the sandbox"}[last]
-	if !ok {
-		name = "Call"
+	if step, ok := asides[last]; ok {
+		return step
 	}
-	return trace.Step{Name: name}
+	return trace.Step{Name: "Call"}
+}
+
+// asides are messages that go with many flows and are part of none, by the last
+// word of their address.
+var asides = map[string]trace.Step{
+	"openid-configuration": {Name: "Metadata of the tenant", Note: "Where the tenant's endpoints are. An application asks seldom: it keeps the answer for a day at most."},
+	"keys":                 {Name: "Signing keys", Note: "The tenant's public keys: with them anybody can check who signed a token. They are no secret."},
+	"token":                {Name: "Token request"},
+	"authorize":            {Name: "Authorization request"},
+	"sign-in":              {Name: "The person answers the tenant's page"},
+	"devicelogin":          {Name: "The person enters the code"},
 }
 
 // endsLike reports whether the address in the first line of an example ends with

@@ -104,7 +104,7 @@ func (r *labRun) walk(ctx context.Context, from Party, request *http.Request) (*
 		if err != nil {
 			return nil, err
 		}
-		words := "The person answers: " + value
+		words := cmp.Or(personDoes[value], "The person answers: "+value)
 		if name == "account" {
 			words = "The person picks an account"
 		}
@@ -114,6 +114,10 @@ func (r *labRun) walk(ctx context.Context, from Party, request *http.Request) (*
 	}
 	return nil, fmt.Errorf("flows: the visit does not end after %d pages", maxPages)
 }
+
+// personDoes says what it is to press a button of the tenant's pages.
+var personDoes = map[string]string{"accept": "The person agrees", "decline": "The person declines", "approve": "The person approves, as a second factor",
+	"confirm": "The person confirms"}
 
 // formRequest is a form that is sent.
 func formRequest(ctx context.Context, address string, fields url.Values) (*http.Request, error) {

@@ -197,7 +197,7 @@ func (r *labRun) onBehalfOf(ctx context.Context) error {
 	case r.breaks("no-mfa"):
 		r.box.Break("obo.interaction_required", "50076")
 	}
-	next, err := r.post(r.as(ctx, "exchange"), AzTS, "token", formOf("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer", "requested_token_use", "on_behalf_of",
+	next, err := r.post(r.as(ctx, "exchange"), AzTS, "token", formOf("grant_type", onBehalfOfGrant, "requested_token_use", "on_behalf_of",
 		"assertion", token, "client_id", r.box.AzTSClientID, "client_secret", r.box.AzTSClientSecret, "scope", scope))
 	if err != nil {
 		return err
@@ -288,6 +288,9 @@ func (r *labRun) implicit(ctx context.Context) error {
 		return err
 	}
 	r.spoilState(rest.answer)
+	step, _ := stepOf(r.as(ctx, "answer"))
+	step.From, step.To = string(Tenant), string(Browser)
+	r.recorder.Add(trace.Exchange{Step: step, At: r.lab.now(), Method: http.MethodGet, URL: rest.at.String() + "#" + rest.answer.Encode()})
 	if err := r.lab.visits.Take(ctx, r.browserJar(), rest.answer.Get("state")); err != nil {
 		refusal := refusalOf(err)
 		return &Refusal{By: Browser, Code: refusal.Code, Text: refusal.Text} // the script in the page plays the application

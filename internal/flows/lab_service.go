@@ -21,8 +21,9 @@ import (
 )
 
 const (
-	deviceGrant   = "urn:ietf:params:oauth:grant-type:device_code"
-	assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+	deviceGrant     = "urn:ietf:params:oauth:grant-type:device_code"
+	onBehalfOfGrant = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+	assertionType   = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 )
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }

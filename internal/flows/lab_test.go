@@ -261,7 +261,33 @@ func TestEachFailureNamesTheCheckThatRefuses(t *testing.T) {
 						t.Logf("%d %s→%s [%s] %s: %s %.150s %d", i+1, m.From, m.To, m.ID, m.Name, m.Request.Method, m.Request.URL, status)
 					}
 				}
+				if f, broken := flows.FailureIn(flow.ID, failure, flows.InLab); broken {
+					there := namesIn(run, run.Outcome.Message)
+					if !slices.ContainsFunc(f.Marks, func(name string) bool { return slices.Contains(there, name) }) {
+						t.Errorf("nothing of %v is in message %d, which was refused: %v", f.Marks, run.Outcome.Message, there)
+					}
+				}
 			})
 		}
 	}
+}
+
+// namesIn are the names of all that a message sends: parameters, headers, and
+// claims of the tokens in it.
+func namesIn(run *flows.Run, number int) []string {
+	m := run.Trace.Messages[number-1]
+	_, fields := m.Request.Address()
+	fields = slices.Concat(fields, m.Request.Body.Fields(), m.Request.Header)
+	var names []string
+	for _, f := range fields {
+		names = append(names, f.Name)
+		for _, token := range run.Trace.Tokens {
+			if strings.Contains(f.Value, token.Fingerprint) {
+				for _, c := range token.Claims {
+					names = append(names, c.Name)
+				}
+			}
+		}
+	}
+	return names
 }

@@ -27,8 +27,10 @@ type Run struct {
 	Waits   *Waiting    `json:"waits,omitempty"`
 	Outcome Outcome     `json:"outcome"`
 	Trace   trace.Trace `json:"trace"`
-	// Share opens the run for the help desk; "" where it is not shared.
-	Share string `json:"share,omitempty"`
+	// Share opens the run for the help desk; "" where it is not shared. SharedBy is
+	// who shared it, as people call them.
+	Share    string `json:"share,omitempty"`
+	SharedBy string `json:"sharedBy,omitempty"`
 }
 
 // Outcome is how a run ended.

@@ -96,8 +96,8 @@ func (t *tape) RoundTrip(sent *http.Request) (*http.Response, error) {
 func (t *TenantRuns) do(ctx context.Context, tape *tape, id, method, address string, form url.Values) (int, []byte, error) {
 	f, _ := Find("device-code")
 	step := stepIn(f, id, Script, Tenant)
-	if id == "" {
-		step.Name = "Metadata of the tenant"
+	if aside := asides["openid-configuration"]; id == "" {
+		step.Name, step.Note = aside.Name, aside.Note
 	}
 	var body io.Reader
 	if form != nil {

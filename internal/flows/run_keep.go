@@ -161,7 +161,8 @@ func (k *Keeper) List(ctx context.Context, owner access.PersonID) ([]Run, error)
 	return list, nil
 }
 
-// Shared returns the run that somebody shared by a token, and whose it is.
+// Shared returns the run that somebody shared by a token. [Run.SharedBy] is whose
+// it is.
 func (k *Keeper) Shared(ctx context.Context, token string) (*Run, error) {
 	s, err := k.records.SharedRun(ctx, shareKey(token), k.now())
 	if err != nil {
@@ -203,17 +204,25 @@ func (k *Keeper) Change(ctx context.Context, owner access.PersonID, id string, c
 	return nil, errBusyRun
 }
 
-// Share lets the help desk see a run by a token, which it has from then on, or
-// ends that.
-func (k *Keeper) Share(ctx context.Context, owner access.PersonID, id string, open bool) (*Run, error) {
+// Share lets the help desk see a run by a token, which it has from then on. by is
+// what its owner is called.
+func (k *Keeper) Share(ctx context.Context, owner access.PersonID, id, by string) (*Run, error) {
 	return k.Change(ctx, owner, id, func(run *Run) (bool, error) {
-		if open == (run.Share != "") {
+		if run.Share != "" {
 			return false, nil
 		}
-		run.Share = ""
-		if open {
-			run.Share = newID() + newID()
+		run.Share, run.SharedBy = newID()+newID(), by
+		return true, nil
+	})
+}
+
+// Unshare takes the token of a run back: it opens nothing from then on.
+func (k *Keeper) Unshare(ctx context.Context, owner access.PersonID, id string) (*Run, error) {
+	return k.Change(ctx, owner, id, func(run *Run) (bool, error) {
+		if run.Share == "" {
+			return false, nil
 		}
+		run.Share, run.SharedBy = "", ""
 		return true, nil
 	})
 }

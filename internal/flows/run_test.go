@@ -369,17 +369,17 @@ func TestRunsAreSealedForTheirOwner(t *testing.T) {
 	if list, err := keeper.List(ctx, mallory); err != nil || len(list) != 0 {
 		t.Errorf("%d runs, %v", len(list), err)
 	}
-	shared, err := keeper.Share(ctx, dana, "run-1", true)
+	shared, err := keeper.Share(ctx, dana, "run-1", "Dana")
 	if err != nil || len(shared.Share) != 40 {
 		t.Fatalf("%q, %v", shared.Share, err)
 	}
-	if again, err := keeper.Shared(ctx, shared.Share); err != nil || again.ID != "run-1" {
+	if again, err := keeper.Shared(ctx, shared.Share); err != nil || again.ID != "run-1" || again.SharedBy != "Dana" {
 		t.Errorf("%+v, %v", again, err)
 	}
-	if _, err := keeper.Share(ctx, mallory, "run-1", true); !apperr.IsKind(err, apperr.NotFound) {
+	if _, err := keeper.Share(ctx, mallory, "run-1", "Mallory"); !apperr.IsKind(err, apperr.NotFound) {
 		t.Errorf("shared by somebody else: %v", err)
 	}
-	if _, err := keeper.Share(ctx, dana, "run-1", false); err != nil {
+	if _, err := keeper.Unshare(ctx, dana, "run-1"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := keeper.Shared(ctx, shared.Share); !apperr.IsKind(err, apperr.NotFound) {
