@@ -13,7 +13,9 @@ import (
 
 	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/internal/flows"
 	"azts.internal/portal/internal/reqlog"
+	"azts.internal/portal/internal/trace"
 	"azts.internal/portal/session"
 	"azts.internal/portal/templates"
 )
@@ -48,6 +50,7 @@ type appTokens struct {
 	closing   <-chan struct{}        // closed when the process wants to end
 	open      entra.Opener
 	tries     *limiter
+	runs      *flowRuns
 }
 
 var (
@@ -64,6 +67,8 @@ var (
 type appForm struct {
 	templates.AppForm
 	secret, pem, file, password, assertion []byte
+
+	do string // [templates.AppRun] for a run that only shows how it goes
 }
 
 func (f *appForm) clear() {
@@ -143,7 +148,7 @@ func readAppForm(r *http.Request) (*appForm, error) {
 
 func (f *appForm) take(part *multipart.Part) error {
 	secrets := map[string]*[]byte{"secret": &f.secret, "pem": &f.pem, "file": &f.file, "password": &f.password, "assertion": &f.assertion}
-	texts := map[string]*string{"tenant": &f.Tenant, "client_id": &f.ClientID, "kind": &f.Kind, "resource": &f.Resource, "scope": &f.Scope, "purpose": &f.Purpose}
+	texts := map[string]*string{"tenant": &f.Tenant, "client_id": &f.ClientID, "kind": &f.Kind, "resource": &f.Resource, "scope": &f.Scope, "purpose": &f.Purpose, "do": &f.do}
 	value, err := io.ReadAll(part) // maxAppForm bounds it
 	if err != nil {
 		return formError(err)
@@ -161,12 +166,16 @@ func (f *appForm) take(part *multipart.Part) error {
 	return nil
 }
 
-// show is GET /tokens/app. It asks nobody.
+// show is GET /tokens/app?kind=. It asks nobody.
 func (t *appTokens) show(w http.ResponseWriter, r *http.Request, live *session.Session) error {
 	if len(t.provider.Tenants()) == 0 {
 		return errAppsElsewhere
 	}
-	return t.answer(w, r, live, http.StatusOK, appView{})
+	view := appView{}
+	if kind := r.URL.Query().Get("kind"); appFlows[kind] != "" {
+		view.form.Kind = kind
+	}
+	return t.answer(w, r, live, http.StatusOK, view)
 }
 
 // appView is what one answer shows beside the tokens.
@@ -248,17 +257,32 @@ func (t *appTokens) request(w http.ResponseWriter, r *http.Request, live *sessio
 		return err
 	}
 	defer form.clear()
-	token, mended, err := t.ask(r, live, form)
+	ctx, cancel := timeout(r)
+	defer cancel()
+	ask, mended, err := t.ask(ctx, live, form)
+	if err != nil {
+		return t.refuse(w, r, live, form, err)
+	}
+	if form.do == templates.AppRun {
+		run, err := t.runs.ofApp(ctx, live, flows.App{Flow: appFlows[form.Kind], Request: ask, Secrets: form.traced()})
+		if err != nil {
+			return t.refuse(w, r, live, form, err)
+		}
+		return t.runs.keep(w, r, live, run, wholeRun)
+	}
+	set, err := t.provider.AppToken(ctx, ask)
 	if err != nil {
 		return t.refuse(w, r, live, form, err)
 	}
 	if mended {
 		t.sessions.AddFlash(w, session.Flash{Good: true, Text: "You have your token. Applications ask for all they may do at an API at once, so the scope was mended: it ends in /.default, right behind the API's address."})
 	}
-	return t.keep(w, r, live, token)
+	return t.keep(w, r, live, entra.AppToken{ClientID: strings.ToLower(form.ClientID), TenantID: strings.ToLower(form.Tenant), Flow: entra.FlowClientCredentials,
+		AccessToken: entra.AccessToken{Value: set.AccessToken, Scopes: set.Scopes, IssuedAt: set.ReceivedAt, ExpiresAt: set.ExpiresAt, Purpose: form.noted()}})
 }
 
-func (t *appTokens) ask(r *http.Request, live *session.Session, form *appForm) (token entra.AppToken, mended bool, err error) {
+// ask is what a form asks for. mended says that its scope was another.
+func (t *appTokens) ask(ctx context.Context, live *session.Session, form *appForm) (ask entra.AppTokenRequest, mended bool, err error) {
 	if tenants := t.provider.Tenants(); form.Tenant == "" && len(tenants) == 1 {
 		form.Tenant = tenants[0]
 	}
@@ -268,35 +292,44 @@ func (t *appTokens) ask(r *http.Request, live *session.Session, form *appForm) (
 	}
 	_, scope, mended, err := t.catalogue.AppScope(typed)
 	if err != nil {
-		return token, false, err
+		return ask, false, err
 	}
-	ctx, cancel := timeout(r)
-	defer cancel()
 	// Counted first: opening a certificate is work already.
 	if !t.tries.allowPerson(live.User.ID) {
-		return token, false, errAppTries
+		return ask, false, errAppTries
 	}
 	credential, err := form.credential(ctx, t.open, t.now)
 	if err != nil {
-		return token, false, err
+		return ask, false, err
 	}
-	set, err := t.provider.AppToken(ctx, entra.AppTokenRequest{TenantID: form.Tenant, ClientID: form.ClientID, Credential: credential, Scope: scope})
-	if err != nil {
-		return token, false, err
-	}
-	purpose := plainText(form.Purpose)
-	if form.proves(purpose) {
+	return entra.AppTokenRequest{TenantID: form.Tenant, ClientID: form.ClientID, Credential: credential, Scope: scope}, mended, nil
+}
+
+// noted is the purpose as the history keeps it.
+func (f *appForm) noted() string {
+	purpose := plainText(f.Purpose)
+	if f.proves(purpose) {
 		purpose = ""
 	}
 	if runes := []rune(purpose); len(runes) > maxAppPurpose {
 		purpose = string(runes[:maxAppPurpose])
 	}
 	if purpose == "" {
-		purpose = unsaid
+		return unsaid
 	}
-	return entra.AppToken{ClientID: strings.ToLower(form.ClientID), TenantID: strings.ToLower(form.Tenant), Flow: entra.FlowClientCredentials,
-		AccessToken: entra.AccessToken{Value: set.AccessToken, Scopes: set.Scopes, IssuedAt: set.ReceivedAt, ExpiresAt: set.ExpiresAt, Purpose: purpose}}, mended, nil
+	return purpose
 }
+
+// traced are the secrets that a run has to keep out of what it shows, as they are
+// sent.
+func (f *appForm) traced() map[trace.Kind]string {
+	return map[trace.Kind]string{trace.ClientSecret: string(bytes.TrimSpace(f.secret)), trace.Assertion: string(bytes.Join(bytes.Fields(f.assertion), nil))}
+}
+
+// appFlows are the flows by which applications prove themselves, by the kind of
+// proof in the form.
+var appFlows = map[string]string{templates.AppSecret: "client-credentials-secret", templates.AppCertificate: "client-credentials-certificate",
+	templates.AppAssertion: "client-credentials-federated"}
 
 // refuse answers with the form as it was sent, but for what proves the
 // application or could.
@@ -340,7 +373,7 @@ func (t *appTokens) ownIdentity(w http.ResponseWriter, r *http.Request, live *se
 	if err != nil {
 		return t.refuse(w, r, live, form, err)
 	}
-	ctx, cancel, err := t.identityTime(w, r)
+	ctx, cancel, err := identityTime(w, r, t.closing)
 	if err != nil {
 		return err
 	}
@@ -359,7 +392,7 @@ func (t *appTokens) ownIdentity(w http.ResponseWriter, r *http.Request, live *se
 
 // identityTime gives this one request the minutes that the machine's identity may
 // need while its endpoint is updated. Nobody waits for it when the process ends.
-func (t *appTokens) identityTime(w http.ResponseWriter, r *http.Request) (context.Context, context.CancelFunc, error) {
+func identityTime(w http.ResponseWriter, r *http.Request, closing <-chan struct{}) (context.Context, context.CancelFunc, error) {
 	limit := entra.IdentityLimit + identityAnswer
 	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(limit)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return nil, nil, err
@@ -367,7 +400,7 @@ func (t *appTokens) identityTime(w http.ResponseWriter, r *http.Request) (contex
 	ctx, cancel := context.WithTimeout(r.Context(), entra.IdentityLimit)
 	go func() {
 		select {
-		case <-t.closing:
+		case <-closing:
 			cancel()
 		case <-ctx.Done():
 		}

@@ -25,10 +25,9 @@ func (d *deadlines) SetWriteDeadline(t time.Time) error {
 // answer is sent after that, and the end of the process ends it.
 func TestIdentityTime(t *testing.T) {
 	closing := make(chan struct{})
-	apps := &appTokens{closing: closing}
 	w := &deadlines{ResponseWriter: httptest.NewRecorder()}
 	began := time.Now()
-	ctx, cancel, err := apps.identityTime(w, httptest.NewRequest(http.MethodPost, "/tokens/app/identity", nil))
+	ctx, cancel, err := identityTime(w, httptest.NewRequest(http.MethodPost, "/tokens/app/identity", nil), closing)
 	if err != nil {
 		t.Fatal(err)
 	}

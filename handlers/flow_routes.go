@@ -7,10 +7,8 @@ import (
 
 // flowRoutes mounts the pages about flows; person guards what is for everybody
 // who is signed in.
-func (f *frame) flowRoutes(p Parts, auth *auth, person func(string, personal)) {
+func (f *frame) flowRoutes(p Parts, runs *flowRuns, person func(string, personal)) {
 	helpDesk := func(pattern string, h personal) { person(pattern, f.forHelpDesk(h)) }
-	runs := &flowRuns{frame: f, auth: auth, lab: p.Lab, tenant: p.Tenant, keeper: p.Runs, baseURL: p.BaseURL, tries: newLimiter(flowRunsMost, flowRunsIn, p.Now)}
-	auth.runs = runs
 	facts := flows.Facts{Login: p.LoginURL, Client: p.ClientID, Portal: p.BaseURL, API: p.AzTSURL}
 	if p.AzTS != nil {
 		facts.Scope, facts.URI = p.SignIn.TokenScopes[0], p.Catalogue[0].AppIDURI

@@ -3,6 +3,7 @@ package handlers
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -22,8 +23,11 @@ func flowTitle(id string) string {
 }
 
 func whereWords(at flows.Place) string {
-	if at == flows.InTenant {
+	switch at {
+	case flows.InTenant:
 		return "At your tenant"
+	case flows.InAzure:
+		return "In Azure, as this portal's machine"
 	}
 	return "In the sandbox"
 }
@@ -100,7 +104,7 @@ func (a *flowRuns) runPage(r *http.Request, run *flows.Run, here string) templat
 		page.Correlations = append(page.Correlations, templates.RunField{Name: c.Name, Value: runParts(c.Value)})
 	}
 	page.IDs = "Correlation and trace ids"
-	if run.Place == flows.InTenant {
+	if run.Place != flows.InLab {
 		page.IDs = "Ids for the tenant's logs"
 		page.Notes = tenantNotes(run)
 	}
@@ -114,6 +118,10 @@ func tenantNotes(run *flows.Run) []templates.RunNote {
 	switch {
 	case run.Flow == "device-code":
 		return []templates.RunNote{{Text: "The script asks as the client Azure CLI: that is the name which the other device shows and the tenant's logs have. AzTS must list it under its authorized client applications."}}
+	case run.Place == flows.InAzure:
+		return []templates.RunNote{{Text: "Tries that failed are repeated after the pauses of the table, so one run can take two minutes. The token was thrown away.", Label: "Get one to keep", URL: templates.AppTokensURL}}
+	case slices.Contains(slices.Collect(maps.Values(appFlows)), run.Flow):
+		return []templates.RunNote{{Text: "The token was thrown away, and AzTS was not called: that would start a scan.", Label: "Get a token to keep", URL: templates.AppTokensURL}}
 	case run.Flow == "incremental-consent" && run.Outcome.Refused == "" && run.Outcome.Expected:
 		return []templates.RunNote{{Text: "The consent stays at the tenant. If you were asked nothing, you had already agreed.", Label: "See what you agreed to", URL: templates.AccessURL}}
 	}

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -35,6 +36,17 @@ type flowRuns struct {
 	keeper  *flows.Keeper
 	tries   *limiter
 	baseURL string
+	// machineScope is what the machine of this portal is asked for in a run.
+	machineScope string
+	closing      <-chan struct{}
+}
+
+func newFlowRuns(f *frame, p Parts, a *auth) *flowRuns {
+	runs := &flowRuns{frame: f, auth: a, lab: p.Lab, tenant: p.Tenant, keeper: p.Runs, baseURL: p.BaseURL, tries: newLimiter(flowRunsMost, flowRunsIn, p.Now), closing: p.Closing}
+	if p.AzTS != nil {
+		runs.machineScope = p.Catalogue[0].Scope(entra.DefaultScope)
+	}
+	return runs
 }
 
 var (
@@ -57,8 +69,14 @@ func (a *flowRuns) start(w http.ResponseWriter, r *http.Request, live *session.S
 		return errNotFound
 	}
 	where, failure := flows.Place(r.PostForm.Get("where")), r.PostForm.Get("failure")
-	if !flow.Breaks(failure, where) || where == flows.InTenant && !a.tenant.Offers(flow.ID) {
+	if !flow.Breaks(failure, where) || !a.tenant.Offers(flow.ID, where) {
 		return errFlowNotHere
+	}
+	for kind, id := range appFlows {
+		if id == flow.ID && where == flows.InTenant {
+			redirect(w, templates.AppFormURL(kind)) // which brings what proves the application
+			return nil
+		}
 	}
 	if !a.tries.allowPerson(live.User.ID) {
 		return errTooManyRuns
@@ -72,6 +90,8 @@ func (a *flowRuns) start(w http.ResponseWriter, r *http.Request, live *session.S
 	switch {
 	case where == flows.InLab:
 		run, err = a.lab.Run(r.Context(), flow, failure)
+	case where == flows.InAzure:
+		run, err = a.ofMachine(w, r, live)
 	case flow.ID == "device-code":
 		run, err = a.tenant.BeginDevice(r.Context())
 	default:
@@ -81,6 +101,27 @@ func (a *flowRuns) start(w http.ResponseWriter, r *http.Request, live *session.S
 		return err
 	}
 	return a.keep(w, r, live, run, view)
+}
+
+// ofApp runs client credentials with what somebody brought.
+func (a *flowRuns) ofApp(ctx context.Context, live *session.Session, app flows.App) (*flows.Run, error) {
+	if !a.tries.allowPerson(live.User.ID) {
+		return nil, errTooManyRuns
+	}
+	return a.tenant.RunApp(ctx, app)
+}
+
+// ofMachine runs the portal's own identity in Azure, for admins.
+func (a *flowRuns) ofMachine(w http.ResponseWriter, r *http.Request, live *session.Session) (*flows.Run, error) {
+	if may, err := a.isAdmin(r.Context(), live); err != nil || !may {
+		return nil, cmp.Or(err, a.notAdmin())
+	}
+	ctx, cancel, err := identityTime(w, r, a.closing)
+	if err != nil {
+		return nil, err
+	}
+	defer cancel()
+	return a.tenant.RunMachine(ctx, a.machineScope)
 }
 
 // How a run is shown first.

@@ -32,8 +32,11 @@ func (c *flowCatalogue) list(w http.ResponseWriter, r *http.Request, live *sessi
 }
 
 func (c *flowCatalogue) whereRuns(flow flows.Flow) string {
-	if flow.Runs(flows.InTenant) && c.tenant.Offers(flow.ID) {
+	switch {
+	case c.tenant.Offers(flow.ID, flows.InTenant):
 		return "Sandbox and your tenant"
+	case c.tenant.Offers(flow.ID, flows.InAzure):
+		return "Sandbox and Azure"
 	}
 	return "Sandbox"
 }
@@ -48,9 +51,10 @@ func (c *flowCatalogue) show(w http.ResponseWriter, r *http.Request, live *sessi
 	facts.Tenant = live.User.TenantID
 	page := templates.FlowPage{Page: c.page(r, flow.Title, templates.FlowsURL), ID: flow.ID, Title: flow.Title, Summary: flow.Summary,
 		UseWhen: flow.UseWhen, AvoidWhen: flow.AvoidWhen, Risks: flow.Risks, PlacesNote: flow.PlacesNote, Diagram: diagramOf(flow)}
-	page.Places = []templates.FlowPlace{{Value: string(flows.InLab), Label: "In the sandbox"}}
-	if flow.Runs(flows.InTenant) && c.tenant.Offers(flow.ID) {
-		page.Places = append(page.Places, templates.FlowPlace{Value: string(flows.InTenant), Label: "At your tenant"})
+	for _, at := range flow.Places {
+		if c.tenant.Offers(flow.ID, at) {
+			page.Places = append(page.Places, templates.FlowPlace{Value: string(at), Label: whereWords(at)})
+		}
 	}
 	for i, m := range flow.Messages {
 		one := templates.FlowMessage{Number: i + 1, ID: m.ID, From: string(m.From), To: string(m.To), Name: m.Name, What: m.What, V1: facts.Fill(m.V1), V2: facts.Fill(m.V2)}

@@ -107,6 +107,7 @@ func New(p Parts) (http.Handler, error) {
 		version: p.Version, resultsDays: p.ResultsDays, features: Features{AzTS: p.AzTS != nil, Graph: p.Graph != nil},
 		overTLS: strings.HasPrefix(p.BaseURL, "https://"), now: p.Now, log: p.Log}
 	auth := &auth{frame: f, provider: p.Provider, broker: p.Broker, signIn: p.SignIn, scans: p.Scans, delegations: p.Delegations}
+	auth.runs = newFlowRuns(f, p, auth)
 	if p.Graph != nil {
 		f.groups = &groupAdmins{frame: f, graph: p.Graph, broker: p.Broker}
 	}
@@ -243,7 +244,7 @@ func New(p Parts) (http.Handler, error) {
 	person("GET /tokens/inspect/keys", look.keys)
 	if p.AzTS != nil {
 		apps := &appTokens{frame: f, provider: p.Provider, broker: p.Broker, catalogue: p.Catalogue, azts: p.SignIn.TokenScopes[0],
-			closing: p.Closing, open: p.OpenCertificate, tries: newLimiter(appTries, appTriesIn, p.Now)}
+			closing: p.Closing, open: p.OpenCertificate, tries: newLimiter(appTries, appTriesIn, p.Now), runs: auth.runs}
 		person("GET /tokens/app", apps.show)
 		mux.Handle("POST /tokens/app", limitBody(maxAppForm, f.serve(f.signedIn(apps.request))))
 		person("POST /tokens/app/reveal", apps.reveal)
@@ -256,7 +257,7 @@ func New(p Parts) (http.Handler, error) {
 		}
 	}
 
-	f.flowRoutes(p, auth, person)
+	f.flowRoutes(p, auth.runs, person)
 
 	if p.Graph != nil {
 		allowed := newMyAccess(p, f, auth, mine)

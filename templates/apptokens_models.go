@@ -1,6 +1,9 @@
 package templates
 
-import "time"
+import (
+	"net/url"
+	"time"
+)
 
 // The kinds of credential, as the form names them.
 const (
@@ -9,6 +12,15 @@ const (
 	AppAssertion   = "assertion"
 	AppIdentity    = "identity" // of the machine: not in the form for others
 )
+
+// AppRun is what the form's second button does: a run of the flow that shows what
+// is said and keeps no token.
+const AppRun = "run"
+
+// AppFormURL returns the address of the form with one kind of credential chosen.
+func AppFormURL(kind string) string {
+	return AppTokensURL + "?" + url.Values{"kind": {kind}}.Encode() + "#app-request"
+}
 
 // AppForm is what was typed to get a token for an application, right or wrong,
 // without anything that proves the application.

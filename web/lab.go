@@ -41,6 +41,14 @@ func newBox(now func() time.Time) (*flows.Box, error) {
 		Break: func(fault, value string) { box.Faults().Set(fault, value, 1) }}, nil
 }
 
+// newMachineTransport reaches the endpoint that this machine has for its identity: no
+// proxy leads there (entra.md §9.1).
+func newMachineTransport() http.RoundTripper {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.Proxy = nil
+	return transport
+}
+
 // flowRuns makes what runs flows and keeps what was said.
 func (p *portal) flowRuns(parts *handlers.Parts, keys *seal.KeyRing) error {
 	var err error
@@ -60,6 +68,8 @@ func (p *portal) flowRuns(parts *handlers.Parts, keys *seal.KeyRing) error {
 			}
 			return entra.NewProvider(o)
 		}}
+	parts.Tenant.Apps = parts.AzTS != nil && len(parts.Provider.Tenants()) > 0
+	parts.Tenant.ManagedIdentity, parts.Tenant.MachineClient = parts.ManagedIdentity, &http.Client{Transport: newMachineTransport()}
 	if parts.Tenant.MetadataURL == "" {
 		parts.Tenant.MetadataURL = at.Issuer + "/.well-known/openid-configuration"
 	}

@@ -88,11 +88,23 @@ var (
 // What passes by itself is tried again as entra.md §9.1 says, no longer than ctx.
 // Azure's own library keeps the token until shortly before its end.
 func (m *ManagedIdentity) Token(ctx context.Context, scope string) (*TokenSet, error) {
+	return m.token(ctx, policy.TokenRequestOptions{Scopes: []string{scope}})
+}
+
+// FreshToken is Token past what the library keeps, so that the endpoint is asked. It
+// may still answer with a token that it keeps itself.
+func (m *ManagedIdentity) FreshToken(ctx context.Context, scope string) (*TokenSet, error) {
+	// Claims say that a kept token was refused. They are not sent: the endpoint knows
+	// none.
+	return m.token(ctx, policy.TokenRequestOptions{Scopes: []string{scope}, Claims: "{}"})
+}
+
+func (m *ManagedIdentity) token(ctx context.Context, ask policy.TokenRequestOptions) (*TokenSet, error) {
 	credential, err := m.open()
 	if err != nil {
 		return nil, errIdentityAbsent.Because(err)
 	}
-	token, err := credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{scope}})
+	token, err := credential.GetToken(ctx, ask)
 	switch {
 	case ctx.Err() != nil: // the library does not say so
 		return nil, errIdentityUpdating.Because(ctx.Err())
@@ -104,7 +116,7 @@ func (m *ManagedIdentity) Token(ctx context.Context, scope string) (*TokenSet, e
 		// IMDS keeps tokens itself and may give one that has ended (entra.md §9.1).
 		return nil, errIdentityExpired.Becausef("expired at %v", token.ExpiresOn)
 	}
-	return &TokenSet{AccessToken: token.Token, Scopes: []string{scope}, ReceivedAt: now, ExpiresAt: token.ExpiresOn}, nil
+	return &TokenSet{AccessToken: token.Token, Scopes: ask.Scopes, ReceivedAt: now, ExpiresAt: token.ExpiresOn}, nil
 }
 
 // open makes the credential once it is needed: it looks at the environment for

@@ -31,8 +31,8 @@ var serviceFlows = []Flow{
 			{Tool: "Az PowerShell", Code: "$secret = Read-Host -AsSecureString 'Secret'\n$login = [pscredential]::new('<application>', $secret)\nConnect-AzAccount -ServicePrincipal -Tenant {tenant} -Credential $login\n$token = (Get-AzAccessToken -ResourceUrl '{uri}').Token", Note: "Since Az 14 the token is a SecureString."},
 			{Tool: "curl", Code: "curl -sS -X POST {login}/{tenant}/oauth2/v2.0/token \\\n  -d grant_type=client_credentials -d client_id=<application> \\\n  --data-urlencode client_secret@secret.txt --data-urlencode scope={uri}/.default", Note: "Write secret.txt without a line end at its end."}},
 		Risks:      []string{"A secret is copied, checked in and forgotten; it ends on a day that nobody has in mind (7000222).", "The token knows no person: what is granted is granted for everything."},
-		Places:     []Place{InLab},
-		PlacesNote: "Against your tenant: Tokens → For an application. The secret is used for that one request.",
+		Places:     []Place{InLab, InTenant},
+		PlacesNote: "Against your tenant you bring the application's secret. It is used for one request, the token is thrown away, and AzTS is not called.",
 		Failures:   []string{"foreign-audience", "secret-instead-of-certificate", "two-resources"},
 	},
 	{
@@ -50,8 +50,8 @@ var serviceFlows = []Flow{
 			{Tool: "Az PowerShell", Code: "Connect-AzAccount -ServicePrincipal -Tenant {tenant} -ApplicationId <application> -CertificateThumbprint <thumbprint>\n$token = (Get-AzAccessToken -ResourceUrl '{uri}').Token"},
 			{Tool: "curl", Code: "curl -sS -X POST {login}/{tenant}/oauth2/v2.0/token \\\n  -d grant_type=client_credentials -d client_id=<application> \\\n  -d client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer \\\n  --data-urlencode client_assertion@jwt.txt --data-urlencode scope={uri}/.default", Note: "Something else has to sign jwt.txt."}},
 		Risks:      []string{"The clock must be right: an assertion from the future or the past is refused (700024).", "A certificate ends, too. It can be renewed side by side with the old one."},
-		Places:     []Place{InLab},
-		PlacesNote: "Against your tenant: Tokens → For an application. The certificate is used for that one request.",
+		Places:     []Place{InLab, InTenant},
+		PlacesNote: "Against your tenant you bring the application's certificate. It is used for one request, the token is thrown away, and AzTS is not called.",
 		Failures:   []string{"secret-instead-of-certificate", "expired-token", "tampered-signature", "foreign-audience", "clock-off"},
 	},
 	{
@@ -69,8 +69,8 @@ var serviceFlows = []Flow{
 			{Tool: "Az PowerShell", Code: "Connect-AzAccount -ServicePrincipal -Tenant {tenant} -ApplicationId <application> -FederatedToken (Get-Content -Raw $env:AZURE_FEDERATED_TOKEN_FILE)"},
 			{Tool: "curl", Code: "curl -sS -X POST {login}/{tenant}/oauth2/v2.0/token \\\n  -d grant_type=client_credentials -d client_id=<application> \\\n  -d client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer \\\n  --data-urlencode client_assertion@\"$AZURE_FEDERATED_TOKEN_FILE\" --data-urlencode scope={uri}/.default"}},
 		Risks:      []string{"Whoever can make the other issuer say that subject is the application. Name branches and environments, not whole organizations.", "A new credential needs some minutes until it works (70021)."},
-		Places:     []Place{InLab},
-		PlacesNote: "Against your tenant: Tokens → For an application.",
+		Places:     []Place{InLab, InTenant},
+		PlacesNote: "Against your tenant you bring the other issuer's token. It is used for one request, the token for it is thrown away, and AzTS is not called.",
 		Failures:   []string{"foreign-audience", "expired-token", "tampered-signature"},
 	},
 	{
@@ -97,8 +97,8 @@ var serviceFlows = []Flow{
 			{Tool: "Az PowerShell", Code: "Connect-AzAccount -Identity\n$token = (Get-AzAccessToken -ResourceUrl '{uri}').Token"},
 			{Tool: "curl", Code: "curl -sS --noproxy '*' -H Metadata:true \\\n  'http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource={uri}'"}},
 		Risks:      []string{"Everything that runs on the machine can ask, also what was smuggled in.", "A service that fetches addresses for strangers can be made to ask: hence the header."},
-		Places:     []Place{InLab},
-		PlacesNote: "In Azure, administrators can ask for the portal's own: Tokens → For an application.",
+		Places:     []Place{InLab, InAzure},
+		PlacesNote: "In Azure, administrators can run it with the identity of the machine that this portal runs on. The token is thrown away.",
 		Failures:   []string{"two-resources"},
 	},
 }

@@ -61,6 +61,7 @@ type Place string
 const (
 	InLab    Place = "lab"    // the tenant in the box, inside this process
 	InTenant Place = "tenant" // the configured tenant, with the person's own rights
+	InAzure  Place = "azure"  // the machine that this portal runs on, for admins
 )
 
 // Group is what people want when they look for a flow.

@@ -124,7 +124,7 @@ func (t *TenantRuns) do(ctx context.Context, tape *tape, id, method, address str
 // BeginDevice asks the tenant for the codes of a device sign-in. The run waits for
 // its person then, or says why there is none.
 func (t *TenantRuns) BeginDevice(ctx context.Context) (*Run, error) {
-	if !t.Offers("device-code") {
+	if !t.Offers("device-code", InTenant) {
 		return nil, errNotHere
 	}
 	ctx, cancel := context.WithTimeout(ctx, tenantLimit)

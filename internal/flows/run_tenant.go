@@ -2,7 +2,6 @@ package flows
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -34,7 +33,15 @@ type TenantRuns struct {
 	More string
 	// DeviceClientID is a public client that people may use; "" for none.
 	DeviceClientID string
-	Now            func() time.Time
+	// Apps says that applications can be asked tokens for, by those who bring what
+	// proves them.
+	Apps bool
+	// ManagedIdentity is this portal's own in Azure, as [entra.NewManagedIdentity]
+	// takes it; "" for none. MachineClient reaches the machine's endpoint, by no
+	// proxy.
+	ManagedIdentity string
+	MachineClient   *http.Client
+	Now             func() time.Time
 }
 
 // Visit is what to send the browser to the tenant for.
@@ -69,8 +76,21 @@ func (t *TenantRuns) VisitFor(flow, failure string) (Visit, bool) {
 	return v, len(t.Scopes) > 0 && (flow != "incremental-consent" || t.More != "")
 }
 
-// Offers reports whether a flow can be run against this tenant.
-func (t *TenantRuns) Offers(flow string) bool {
+// Offers reports whether a flow can be run at a place: what is set up here decides.
+func (t *TenantRuns) Offers(flow string, at Place) bool {
+	f, ok := Find(flow)
+	if !ok || !f.Runs(at) {
+		return false
+	}
+	switch at {
+	case InLab:
+		return true
+	case InAzure:
+		return t.ManagedIdentity != ""
+	}
+	if f.Group == Service {
+		return t.Apps
+	}
 	if _, ok := t.VisitFor(flow, ""); ok {
 		return true
 	}
@@ -103,8 +123,7 @@ func (t *TenantRuns) Finish(ctx context.Context, v Visited) (*Run, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, tenantLimit)
 	defer cancel()
-	run := newRun(v.Flow, v.Failure, InTenant, t.Now())
-	recorder := trace.New(trace.Options{ID: run.ID, Flow: v.Flow, Now: t.Now, Random: rand.Reader})
+	run, recorder := t.begin(f, v.Failure, InTenant)
 	for kind, value := range map[trace.Kind]string{trace.State: v.Request.State, trace.Nonce: v.Request.Nonce, trace.Verifier: v.Request.Verifier} {
 		recorder.Secret(kind, value)
 	}
@@ -116,7 +135,7 @@ func (t *TenantRuns) Finish(ctx context.Context, v Visited) (*Run, error) {
 		clientID = "00000000-0000-4000-8000-000000000000"
 	}
 	client := *t.Client
-	client.Transport = named{flow: func() Flow { return f }, from: Portal, at: func(string) Party { return Tenant }, next: recorder.Transport(transportOf(t.Client))}
+	client.Transport = t.recording(f, Portal, Tenant, recorder, transportOf(t.Client))
 	provider, err := t.NewProvider(&client, now, clientID)
 	if err != nil {
 		return nil, err
