@@ -93,9 +93,19 @@ const maxName = 64
 
 // sensitive returns what stands at a name, if it is a secret.
 func sensitive(name []byte, where standing) (Kind, need) {
+	outer, inner, bracketed := bytes.Cut(name, []byte("[")) // token[0], user[password]
+	kind, n := sensitiveWord(outer, where)
+	if bracketed && n != always {
+		if other, m := sensitiveWord(inner, where); m > n {
+			return other, m
+		}
+	}
+	return kind, n
+}
+
+func sensitiveWord(name []byte, where standing) (Kind, need) {
 	var buf [maxName]byte
 	key := buf[:0]
-	name, _, _ = bytes.Cut(name, []byte("[")) // token[0]
 	for _, c := range name[:min(len(name), maxName)] {
 		switch {
 		case c >= 'A' && c <= 'Z':

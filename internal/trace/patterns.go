@@ -57,11 +57,14 @@ func pemKeys(text []byte, found emit) {
 		if next < 0 {
 			return
 		}
-		start := bytes.LastIndex(text[:at+next], []byte("-----BEGIN"))
+		const longest = 100 // of the words between, such as RSA or ENCRYPTED
+		before := max(0, at+next-longest)
+		start := bytes.LastIndex(text[before:at+next], []byte("-----BEGIN"))
 		if start < 0 {
 			at += next + 16
 			continue
 		}
+		start += before
 		at += next + 16
 		end := len(text)
 		if closing := bytes.Index(text[at:], []byte("-----END")); closing >= 0 {

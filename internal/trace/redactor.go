@@ -25,7 +25,7 @@ const (
 // The words that stand for what is not shown.
 const (
 	withheldMany = "‹withheld: more secrets than can be looked for›"
-	withheldDeep = "‹withheld: escaped over and over›"
+	withheldDeep = "‹withheld: made to be hard to search›"
 	withheldLong = "‹cut here›"
 )
 
@@ -193,28 +193,40 @@ func (r *Redactor) note(text []byte, f form) noted {
 }
 
 // analyse finds the secrets that a text shows by its structure, and learns them.
+// deep is true for a text that was made to be hard to search.
 func (r *Redactor) analyse(text []byte, f form, depth int) (spans []span, deep bool) {
 	layers, deep := layersOf(text)
+	covered := newCoverage(len(text), nil)
 	for i, l := range layers {
-		form := f
-		if i > 0 && form == formBody {
-			form = loose // & and = may be part of values now
-		}
-		scan(l.text, form, func(start, end int, kind Kind) {
+		tell := func(start, end int, kind Kind) {
 			s := span{start: l.raw(start), end: l.raw(end)}
-			if r.full || s.start >= s.end || within(spans, s) {
+			if r.full || s.start >= s.end || covered.has(s) {
 				return
 			}
 			if s.mark = r.learn(kind, l.text[start:end]); s.mark >= 0 {
 				spans = append(spans, s)
+				covered.add(s)
 			}
-		})
+		}
+		form := f
+		if i > 0 && form == formBody {
+			form = loose // & and = may be part of values now
+		}
+		if !scan(l.text, form, tell) {
+			return spans, true
+		}
+		if f != loose && bytes.IndexByte(l.text, '+') >= 0 {
+			// There a plus is a blank as well: of JSON, or of a sentence.
+			if !scan(bytes.ReplaceAll(l.text, []byte("+"), []byte(" ")), loose, tell) {
+				return spans, true
+			}
+		}
 	}
 	if depth < maxDepth {
 		last := layers[len(layers)-1]
 		runs(last.text, func(start, end int) {
 			s := span{start: last.raw(start), end: last.raw(end), how: in64}
-			if end-start < 2*minRun || within(spans, s) {
+			if end-start < 2*minRun || covered.has(s) {
 				return
 			}
 			for skip := range 4 {
@@ -222,9 +234,12 @@ func (r *Redactor) analyse(text []byte, f form, depth int) (spans []span, deep b
 				if !printable(decoded) {
 					continue
 				}
-				if inner, _ := r.analyse(decoded, loose, depth+1); len(inner) > 0 {
+				inner, hard := r.analyse(decoded, loose, depth+1)
+				deep = deep || hard
+				if len(inner) > 0 {
 					s.mark = inner[0].mark
 					spans = append(spans, s)
+					covered.add(s)
 					return
 				}
 			}
@@ -289,9 +304,10 @@ func (r *Redactor) search(text []byte, depth int, spans *[]span) {
 		return
 	}
 	last := layers[len(layers)-1]
+	covered := newCoverage(len(text), *spans)
 	runs(last.text, func(start, end int) {
 		s := span{start: last.raw(start), end: last.raw(end), how: in64}
-		if within(*spans, s) {
+		if covered.has(s) {
 			return
 		}
 		for skip := range 4 {
@@ -306,11 +322,6 @@ func (r *Redactor) search(text []byte, depth int, spans *[]span) {
 			}
 		}
 	})
-}
-
-// within reports whether one of spans has all of s in it.
-func within(spans []span, s span) bool {
-	return slices.ContainsFunc(spans, func(o span) bool { return o.start <= s.start && s.end <= o.end })
 }
 
 // replace writes text with fingerprints in place of spans. Of spans that

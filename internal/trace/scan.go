@@ -14,9 +14,15 @@ const (
 // emit is told of a secret's place and kind.
 type emit func(start, end int, kind Kind)
 
-// scan finds the secrets in a text by where they stand and by how they look.
-// It parses nothing, so that what is malformed or cut off is searched as well.
-func scan(text []byte, f form, found emit) {
+// maxLooks is how often each byte of a text may be looked at for what it is a value
+// of: names in values of names take long, and a text of nothing else takes hours.
+const maxLooks = 64
+
+// scan finds the secrets in a text by where they stand and by how they look. It
+// parses nothing, so that what is malformed or cut off is searched as well. It is
+// false for a text that it did not search to its end: one that was made to take
+// long.
+func scan(text []byte, f form, found emit) bool {
 	switch f {
 	case formBody:
 		pairs(text, 0, found)
@@ -38,13 +44,16 @@ func scan(text []byte, f form, found emit) {
 			at = end
 		}
 	}
-	assignments(text, found)
+	if !assignments(text, found) {
+		return false
+	}
 	markup(text, found)
 	multipartFields(text, found)
 	pemKeys(text, found)
 	userinfo(text, found)
 	jwts(text, found)
 	entraOpaque(text, found)
+	return true
 }
 
 // pairs finds parameters that are separated by & alone: a client that escapes
@@ -85,8 +94,10 @@ func nameChar(c byte) bool {
 
 func blank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
-// assignments finds name=value and name: value, either quoted or not.
-func assignments(text []byte, found emit) {
+// assignments finds name=value and name: value, either quoted or not. It is false
+// where it gave up.
+func assignments(text []byte, found emit) bool {
+	looks := maxLooks * (len(text) + 1024)
 	for i := 0; i < len(text); i++ {
 		if text[i] != '=' && text[i] != ':' {
 			continue
@@ -121,8 +132,12 @@ func assignments(text []byte, found emit) {
 		if at < len(text) && kind == Code && afterErrorPath(text[:start]) {
 			continue
 		}
-		value(text, at, assignment{where, kind, n, text[i] == '=', bytes.ContainsAny(text[start:end], "_-.")}, found)
+		end = value(text, at, assignment{where, kind, n, text[i] == '=', bytes.ContainsAny(text[start:end], "_-.")}, found)
+		if looks -= end - at; looks < 0 {
+			return false
+		}
 	}
+	return true
 }
 
 // afterErrorPath: https://login.microsoftonline.com/error?code=70008 names an
@@ -138,10 +153,12 @@ type assignment struct {
 	composed bool // the name is no word that a sentence may have
 }
 
-func value(text []byte, at int, a assignment, found emit) {
+// value tells of the value that begins at at, if it is a secret, and returns how far
+// it looked.
+func value(text []byte, at int, a assignment, found emit) (looked int) {
 	where, kind, n := a.where, a.kind, a.need
 	if at >= len(text) {
-		return
+		return at
 	}
 	quoted := func(at int) (end int) {
 		for end = at + 1; end < len(text) && text[end] != text[at]; end++ {
@@ -167,7 +184,9 @@ func value(text []byte, at int, a assignment, found emit) {
 		if where == prose && n == ifOpaque && kind != Code && kind != State {
 			n = always // token: 'abc'
 		}
-		tell(at+1, quoted(at))
+		end := quoted(at)
+		tell(at+1, end)
+		return end
 	case '[':
 		for at++; at < len(text) && text[at] != ']'; at++ {
 			switch text[at] {
@@ -175,14 +194,17 @@ func value(text []byte, at int, a assignment, found emit) {
 				end := quoted(at)
 				tell(at+1, end)
 				at = end
-			case '{':
-				return
+			case '{': // its members have names of their own
+				return at
 			}
 		}
+		return at
 	case '{':
+		return at
 	default:
-		if fingerprintAt(text[at:]) > 0 {
-			return
+		// What was redacted before may have more of the value behind it.
+		for length := fingerprintAt(text[at:]); length > 0; length = fingerprintAt(text[at:]) {
+			at += length
 		}
 		end := at
 		for end < len(text) && !blank(text[end]) && bytes.IndexByte([]byte("&\"'<>\\`"), text[end]) < 0 &&
@@ -198,11 +220,12 @@ func value(text []byte, at int, a assignment, found emit) {
 			at, end = end+1, rest
 		}
 		if where == prose && n == always && !a.composed && !opaque(text[at:end]) && !bytes.ContainsAny(text[at:end], "0123456789") {
-			return // "password: wrong", a word in a sentence
+			return end // "password: wrong", a word in a sentence
 		}
 		if redactable(text[at:end], n) {
 			found(at, end, kind)
 		}
+		return end
 	}
 }
 
