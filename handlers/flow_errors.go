@@ -27,12 +27,17 @@ const (
 	// lookUpsAll is how many all may look up together who are not signed in, and
 	// lookUpsAtOnce how many are read at a time: a long text takes milliseconds.
 	lookUpsAll, lookUpsAtOnce = 1200, 2
+	// deskWait is how long somebody waits for their turn.
+	deskWait = 5 * time.Second
 	// maxEcho is how long a text can be to stand in an address, in bytes.
 	maxEcho = 60
 )
 
 var errManyLookUps = apperr.New(apperr.TooMany, "look_ups_many", "Very many errors were looked up from your network in the last minute.").
 	WithNext(apperr.MenderPerson, "Wait a minute and try again.").WithRetry()
+
+var errDeskBusy = apperr.New(apperr.Unavailable, "look_ups_busy", "Very many errors are being looked up just now.").
+	WithNext(apperr.MenderPerson, "Try again in some seconds. A code alone is quicker than a long text.").WithRetry()
 
 // errorDesk is the area that explains errors. It is open to everybody: who cannot
 // sign in needs it most. What is pasted there is neither logged nor kept, nor is it
@@ -86,7 +91,11 @@ func (d *errorDesk) explain(w http.ResponseWriter, r *http.Request) error {
 
 // read reads a text when its turn has come.
 func (d *errorDesk) read(ctx context.Context, text string) (explain.Reading, error) {
+	waiting := time.NewTimer(deskWait)
+	defer waiting.Stop()
 	select {
+	case <-waiting.C:
+		return explain.Reading{}, errDeskBusy
 	case d.slots <- struct{}{}:
 		defer func() { <-d.slots }()
 		return explain.Read(text, rand.Reader), nil
@@ -99,6 +108,9 @@ func (d *errorDesk) read(ctx context.Context, text string) (explain.Reading, err
 // number, the name of an error. A secret of letters and digits alone is none of
 // these, and neither is one with a dash or a dot.
 var sendable = regexp.MustCompile(`^(?:[A-Za-z]{1,20}(?: [A-Za-z]{1,20}){0,5}|(?:AADSTS)?[0-9]{3,9}|[a-z0-9]{1,20}(?:_[a-z0-9]{1,20}){1,6}|[0-9A-HJKMNP-TV-Z]{12})$`)
+
+// bareNumber is a number that nothing tells to be an error's.
+var bareNumber = regexp.MustCompile(`^[0-9]+$`)
 
 func (d *errorDesk) answer(w http.ResponseWriter, r *http.Request, text string, posted bool) error {
 	short := strings.TrimSpace(text)
@@ -125,11 +137,15 @@ func (d *errorDesk) answer(w http.ResponseWriter, r *http.Request, text string, 
 		return err
 	}
 	known := len(reading.Entries) > 0
-	if plain && posted && known {
+	if posted && bareNumber.MatchString(short) {
+		reading.Unknown = nil // it may be a code of another kind, such as a one-time password
+	}
+	// Words may be a passphrase: they stay out of addresses.
+	if plain && posted && known && !reading.ByWords {
 		redirect(w, templates.FlowErrorURL(short))
 		return nil
 	}
-	if plain && (known || !posted) { // else it may be a password, pasted by mistake
+	if plain && (known && !reading.ByWords || !posted) { // else it may be a password, pasted by mistake
 		page.Query = short
 	}
 	page.Asked, page.Form, page.ByWords = true, reading.Form, reading.ByWords
@@ -172,7 +188,7 @@ func notes(reading *explain.Reading) []templates.Problem {
 	}
 	if !reading.ByWords && len(reading.Entries) == 0 && len(reading.Unknown) == 0 && reading.Reference == "" {
 		out = append(out, templates.Problem{Tone: templates.ToneInfo, Title: "No code was found in the text",
-			What: "An AADSTS number, the name of an OAuth error, or a reference of twelve characters would be one.",
+			What: "An AADSTS number that is known here, the name of an OAuth error, or a reference of twelve characters would be one.",
 			Next: "Look it up by a word or two instead, such as redirect."})
 	}
 	return out

@@ -25,7 +25,7 @@ const (
 	// sign-ins are kept of one network in a minute: a company comes from one address
 	// when its sign-in breaks. The others are of all networks together: whoever has
 	// many takes at least 20 minutes to push out what others have begun.
-	verifiedPerMinute, begunPerMinute, foreignPerMinute = 120, 120, 20
+	verifiedPerMinute, begunPerMinute, foreignPerMinute = 120, 100, 20
 	verifiedInAll, begunInAll, foreignInAll             = 600, 200, 100
 	// maxTraced bounds the form that is traced, in bytes.
 	maxTraced = 32 << 10
@@ -89,6 +89,7 @@ func (s *failedSignIns) kept(h handler) handler {
 			pool = s.begun
 		}
 		if pool.allow(r.Context()) {
+			f.Trace = s.traceOf(r, a, apperr.From(err)) // work that strangers can ask for: after the limit
 			if keepErr := s.archive.Keep(r.Context(), f); keepErr != nil {
 				s.log.ErrorContext(r.Context(), "a failed sign-in is not kept", "err", keepErr)
 			}
@@ -102,15 +103,14 @@ func leaving(r *http.Request) bool { return r.URL.Path == templates.LoginPath }
 
 func (s *failedSignIns) failure(r *http.Request, a *attempt, err error) failures.Failure {
 	e := apperr.From(err)
-	back, _, _ := strings.Cut(localPath(a.flow.ReturnTo), "?")
 	f := failures.Failure{Reference: reqlog.ID(r.Context()), Code: e.Code, Begun: a.flow.Purpose != "", Message: e.Message, Next: e.Next, Mender: e.Mender, Retry: e.Retry,
-		Purpose: a.flow.Purpose, Path: back, Browser: session.DeviceName(r.UserAgent()), Network: failures.Network(reqlog.Client(r.Context())),
-		Tenant: a.user.TenantID, Account: a.user.Account, BegunAt: a.flow.StartedAt, Open: session.FlowCookies(r), Trace: s.traceOf(r, a, e)}
+		Purpose: a.flow.Purpose, Path: wanted(a.flow.ReturnTo), Browser: session.DeviceName(r.UserAgent()), Network: failures.Network(reqlog.Client(r.Context())),
+		Tenant: a.user.TenantID, Account: a.user.Account, BegunAt: a.flow.StartedAt, Open: session.FlowCookies(r)}
 	switch {
 	case leaving(r):
 		q := r.URL.Query()
 		f.Purpose = purposeSignIn
-		f.Path, _, _ = strings.Cut(localPath(q.Get("return_to")), "?")
+		f.Path = wanted(q.Get("return_to"))
 		// Nobody has vouched for the name before the domain.
 		if _, domain, ok := strings.Cut(hint(q.Get("login_hint")), "@"); ok {
 			f.Account = "somebody of " + domain
@@ -134,6 +134,12 @@ func (s *failedSignIns) failure(r *http.Request, a *attempt, err error) failures
 		}
 	}
 	return f
+}
+
+// wanted is where somebody wanted to, as the help desk may read it.
+func wanted(returnTo string) string {
+	path, _, _ := strings.Cut(localPath(returnTo), "?")
+	return pathShown(path)
 }
 
 // traceOf returns the message that failed, without its secrets. Cookies are left

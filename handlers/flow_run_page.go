@@ -80,7 +80,7 @@ func (a *flowRuns) runPage(r *http.Request, run *flows.Run, here string) templat
 	if page.Present = q.Get("present") == "1"; page.Present {
 		present = "&present=1"
 		// A shared screen shows no menu of its person's.
-		page.Nav, page.User = nil, nil
+		page.Nav, page.SharedScreen = nil, true
 		page.WholeURL, page.StepsURL = here+"?present=1", here+"?step=1"+present
 	}
 	step, err := strconv.Atoi(q.Get("step"))

@@ -89,7 +89,7 @@ func (a *flowRuns) start(w http.ResponseWriter, r *http.Request, live *session.S
 	var err error
 	switch {
 	case where == flows.InLab:
-		run, err = a.lab.Run(r.Context(), flow, failure)
+		run, err = a.lab.Run(r.Context(), live.User.ID, flow, failure)
 	case where == flows.InAzure:
 		run, err = a.ofMachine(w, r, live)
 	case flow.ID == "device-code":

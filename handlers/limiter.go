@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -34,19 +35,33 @@ func newLimiter(most int, period time.Duration, now func() time.Time) *limiter {
 // allow reports whether the client of the request may do it once more. An IPv6
 // client is counted by its /64, of which it has all addresses.
 func (l *limiter) allow(ctx context.Context) bool {
+	network, ok := l.networkOf(ctx)
+	return !ok || l.count(network)
+}
+
+// networkOf is by what the client of a request is counted; false where it is not
+// known.
+func (l *limiter) networkOf(ctx context.Context) (netip.Prefix, bool) {
 	client := reqlog.Client(ctx)
 	if !client.IsValid() {
-		return true
+		return netip.Prefix{}, false
 	}
 	bits := 32
 	if client.Is6() && !client.Is4In6() {
 		bits = l.bits6
 	}
 	network, err := client.Unmap().Prefix(bits)
-	if err != nil {
-		return true
+	return network, err == nil
+}
+
+// used returns how often somebody did it in this period.
+func (l *limiter) used(who any) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.now().Sub(l.since) >= l.period {
+		return 0
 	}
-	return l.count(network)
+	return l.seen[who]
 }
 
 // allowPerson reports whether a person may do it once more. People are counted
@@ -78,4 +93,21 @@ func newCrowd(ofNetwork, inAll int, now func() time.Time) *crowd {
 	return c
 }
 
-func (c *crowd) allow(ctx context.Context) bool { return c.network.allow(ctx) && c.all.count("all") }
+// fewAtTheEnd is how often a network may do it in a minute once half of the room for
+// all is taken.
+const fewAtTheEnd = 10
+
+// allow reports whether the client of the request may do it once more. The second
+// half of the room is for networks that have had little of it: else two of them took
+// it all, and nobody else had any.
+func (c *crowd) allow(ctx context.Context) bool {
+	if !c.network.allow(ctx) {
+		return false
+	}
+	if network, ok := c.network.networkOf(ctx); ok && 2*c.all.used(everybody) >= c.all.most && c.network.used(network) > fewAtTheEnd {
+		return false
+	}
+	return c.all.count(everybody)
+}
+
+const everybody = "everybody"

@@ -72,3 +72,32 @@ func TestAttackLimiterMemory(t *testing.T) {
 		t.Error("a network that is known is no longer counted")
 	}
 }
+
+// TestAttackTwoNetworksTakeAllTheRoom: a few networks that use up the room of all
+// leave some to those that have had little of it.
+func TestAttackTwoNetworksTakeAllTheRoom(t *testing.T) {
+	now := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+	c := newCrowd(120, 200, func() time.Time { return now })
+	allowed := func(addr string, times int) (n int) {
+		for range times {
+			if c.allow(from(t.Context(), addr)) {
+				n++
+			}
+		}
+		return n
+	}
+	first, second := allowed("203.0.113.1", 300), allowed("203.0.113.2", 300)
+	if first < 50 || first+second > 120 {
+		t.Errorf("two networks have %d and %d of 200", first, second)
+	}
+	if n := allowed("198.51.100.20", 3); n != 3 {
+		t.Errorf("another network has %d of 3", n)
+	}
+	if n := allowed("", 3); n != 3 {
+		t.Errorf("who has no address has %d of 3", n)
+	}
+	now = now.Add(time.Minute)
+	if n := allowed("203.0.113.1", 60); n != 60 {
+		t.Errorf("in the next minute %d of 60", n)
+	}
+}

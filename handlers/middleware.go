@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"path"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -97,14 +98,15 @@ func (f *frame) access(r *http.Request, rec *recorder, started time.Time) {
 		slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes), slog.Duration("took", f.now().Sub(started)))
 }
 
-// pathShown returns a path as logs and error pages may have it: who knows the address
-// of a shared run may open it.
-func pathShown(path string) string {
-	if token, ok := strings.CutPrefix(path, templates.SharedRunURL("")); ok {
+// pathShown returns a path as logs, error pages and the help desk may have it: who
+// knows the address of a shared run may open it. It is looked for behind dots and
+// double slashes too, which lead to the same page by a redirect.
+func pathShown(shown string) string {
+	if token, ok := strings.CutPrefix(path.Clean("/"+shown), templates.SharedRunURL("")); ok {
 		_, file, _ := strings.Cut(token, "/")
-		path = strings.TrimSuffix(templates.SharedRunURL("")+"{token}/"+file, "/")
+		shown = strings.TrimSuffix(templates.SharedRunURL("")+"{token}/"+file, "/")
 	}
-	return clipped(path)
+	return clipped(shown)
 }
 
 // clipped keeps a long path from filling the log.

@@ -31,11 +31,11 @@ func runSamples() map[string]templ.Component {
 	step.Told = false
 	step.Step, step.Next, step.Previous, step.Messages = 1, "/flows/runs/r1?step=2", "/flows/runs/r1?step=1", one.Messages[:1]
 	shown := one
-	shown.Present, shown.Page.User, shown.Page.Nav = true, nil, nil
+	shown.Present, shown.SharedScreen, shown.Page.Nav = true, true, nil
 	waits := one
 	waits.Waits = &RunWait{UserCode: "ABCDEFGHJ", Address: "https://login.example/devicelogin", ExpiresAt: sampleNow.Add(14 * time.Minute), NextIn: 5, Polls: 1, Action: "/flows/runs/r1/next"}
 	presented := waits
-	presented.Present, presented.Page.User, presented.Page.Nav = true, nil, nil
+	presented.Present, presented.SharedScreen, presented.Page.Nav = true, true, nil
 	presented.Waits = &RunWait{UserCode: "ABCDEFGHJ", ExpiresAt: sampleNow.Add(14 * time.Minute), NextIn: 10, Polls: 2, Unanswered: true, Action: "/flows/runs/r1/next?present=1"}
 	shared := one
 	shared.ID, shared.Share, shared.CanShare, shared.SharedBy = "", "", false, "Dana Reyes (dana@contoso.com)"

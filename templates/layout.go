@@ -35,6 +35,9 @@ type Page struct {
 	Flash       *Flash // what the last action did
 	Version     string // of the portal, in the footer
 	Reference   string // request id, in the footer
+	// SharedScreen leaves out who is signed in. The page still follows the session: it
+	// must not stay when that ends.
+	SharedScreen bool
 }
 
 // UserMenu is the account menu.

@@ -27,6 +27,18 @@ func TestAttackTheLogOpensNoSharedRun(t *testing.T) {
 		t.Error("nobody learns that somebody looked")
 	}
 	b.get(share.Path).want(http.StatusForbidden, "This is not open to you")
+	for _, detour := range []string{"/" + share.Path, "/flows//shared/" + token, "/flows/./shared/" + token, "/x/.." + share.Path} {
+		desk.send(visit{to: detour})
+	}
+	// Who is signed out and fails to sign in leaves a path for the help desk.
+	out := w.browser()
+	state := out.toAnswer(out.get(share.Path), dana).fields("form#hiddenform").Get("state")
+	refused := w.callback(out, url.Values{"state": {state}, "error": {"access_denied"}})
+	wanted := desk.get("/flows/failures/" + refused.evidence("Reference"))
+	wanted.has("main", "/flows/shared/{token}")
+	if strings.Contains(wanted.body, token) {
+		t.Error("a failed sign-in has the address of a shared run")
+	}
 	b.post(path+"/unshare", nil)
 	gone := desk.get(share.Path).want(http.StatusNotFound, "There is nothing here")
 	if log := w.log.String(); strings.Contains(log, token) || !strings.Contains(log, "/flows/shared/{token}/trace.har") {

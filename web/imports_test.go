@@ -40,7 +40,7 @@ var directions = map[string]rule{
 	"internal/config":          {only: []string{}},
 	"internal/consent":         {only: []string{"internal/access", "internal/apperr", "internal/graph"}},
 	"internal/doctor":          {only: []string{"internal/apperr", "internal/azts", "internal/entra", "internal/graph"}},
-	"internal/entra":           {only: []string{"internal/access", "internal/apperr", "internal/seal"}},
+	"internal/entra":           {only: []string{"internal/access", "internal/apperr", "internal/seal", "internal/trace"}},
 	"internal/explain":         {only: []string{"internal/apperr", "internal/entra", "internal/trace"}},
 	"internal/failures":        {only: []string{"internal/access", "internal/apperr", "internal/seal", "internal/trace"}},
 	"internal/flows":           {only: []string{"internal/access", "internal/apperr", "internal/entra", "internal/seal", "internal/trace"}},

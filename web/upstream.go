@@ -140,6 +140,7 @@ func (u *upstream) examined(c *config.Config, baseURL string, provider *entra.Pr
 func newClient() *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 32
+	transport.MaxResponseHeaderBytes = 64 << 10 // they are kept with runs of flows
 	return &http.Client{Transport: transport, Timeout: 20 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }

@@ -84,9 +84,9 @@ func (p *Provider) AppToken(ctx context.Context, r AppTokenRequest) (*TokenSet, 
 	case err != nil:
 		return nil, err
 	case status == http.StatusTooManyRequests:
-		return nil, errTooManyAsked.Because(tokenError(status, body))
+		return nil, errTooManyAsked.Because(tokenError(status, body, form))
 	case status != http.StatusOK:
-		return nil, appWords(tokenError(status, body))
+		return nil, appWords(tokenError(status, body, form))
 	}
 	set, err := parseTokenAnswer(body, p.options.Now())
 	if err != nil {

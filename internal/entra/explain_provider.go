@@ -1,6 +1,7 @@
 package entra
 
 import (
+	"crypto/rand"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -10,6 +11,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"azts.internal/portal/internal/trace"
 )
 
 // Limits on the text of a provider, in bytes.
@@ -36,6 +39,8 @@ type ProviderError struct {
 	Timestamp     time.Time // timestamp, in UTC; zero if unknown
 	Claims        string    // claims, as it came: it is sent back to the authorization endpoint (entra.md §6.2)
 	Status        int       // HTTP status of a token answer, 0 for the authorization endpoint
+
+	sent url.Values // what the answer may repeat, and nobody is to read
 }
 
 // Error returns the answer in one line for the log.
@@ -100,8 +105,25 @@ func (e ProviderError) normalized() ProviderError {
 	e.OAuthError = errorName(e.OAuthError)
 	e.Subcode = errorName(e.Subcode)
 	e.URI = cleanText(e.URI, maxURI)
-	e.Description = cleanText(text, maxDescription)
+	e.Description = cleanText(withoutSecrets(text, e.sent), maxDescription)
+	e.sent = nil
 	return e
+}
+
+// withoutSecrets takes out of a text what was sent and what looks like a secret: it
+// is logged, and whoever wrote it may be anybody.
+func withoutSecrets(text string, sent url.Values) string {
+	if text == "" {
+		return ""
+	}
+	redactor := trace.NewRedactor(rand.Reader)
+	for name, kind := range map[string]trace.Kind{"code": trace.Code, "code_verifier": trace.Verifier, "refresh_token": trace.RefreshToken, "assertion": trace.Assertion,
+		"client_secret": trace.ClientSecret, "client_assertion": trace.Assertion} {
+		if value := sent.Get(name); value != "" {
+			redactor.Secret(kind, value)
+		}
+	}
+	return redactor.Text(text)
 }
 
 // numbers returns the AADSTS numbers of the description, of error_codes and of

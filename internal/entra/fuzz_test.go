@@ -120,7 +120,7 @@ func FuzzTokenError(f *testing.F) {
 	f.Add(401, []byte(`{"error":"<script>","error_codes":[-1,99999999999]}`))
 	f.Add(200, []byte(`{"error":7}`))
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
-		err := tokenError(status, body)
+		err := tokenError(status, body, nil)
 		e := apperr.From(err)
 		if err == nil || e.Message == "" || e.Code == "" {
 			t.Fatalf("%v has the words %q and the code %q", err, e.Message, e.Code)

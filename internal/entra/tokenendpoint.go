@@ -121,7 +121,7 @@ func (p *Provider) token(ctx context.Context, form url.Values) (*TokenSet, error
 		return nil, err
 	}
 	if status != http.StatusOK {
-		return nil, tokenError(status, body)
+		return nil, tokenError(status, body, form)
 	}
 	return parseTokenAnswer(body, p.options.Now())
 }
@@ -213,7 +213,7 @@ func parseTokenAnswer(body []byte, now time.Time) (*TokenSet, error) {
 
 // tokenError turns a refusal into words. Entra's throttling answers in plain
 // text (entra.md §10).
-func tokenError(status int, body []byte) error {
+func tokenError(status int, body []byte, sent url.Values) error {
 	var a tokenErrorAnswer
 	if err := json.Unmarshal(body, &a); err != nil || a.Error == "" {
 		e := errProviderDown
@@ -223,5 +223,5 @@ func tokenError(status int, body []byte) error {
 		return e.Becausef("token endpoint: status %d, %d bytes that are no error answer", status, len(body))
 	}
 	return ParseError(ProviderError{OAuthError: a.Error, Description: a.Description, URI: a.URI, Subcode: a.Suberror, Codes: a.Codes,
-		CorrelationID: a.CorrelationID, TraceID: a.TraceID, Claims: a.Claims, Status: status})
+		CorrelationID: a.CorrelationID, TraceID: a.TraceID, Claims: a.Claims, Status: status, sent: sent})
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"azts.internal/portal/internal/access"
 	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/internal/trace"
@@ -23,6 +24,8 @@ const (
 	// labSeats is how many runs can be under way in this process at once. Each
 	// has a tenant of its own, of some hundred kilobytes.
 	labSeats = 4
+	// labSeatsEach is how many of them one person can have.
+	labSeatsEach = 2
 	// labWait is how long somebody waits for a seat.
 	labWait = 5 * time.Second
 	// maxLabBody bounds what the lab reads of an answer.
@@ -86,6 +89,9 @@ type Lab struct {
 	now    func() time.Time
 	log    *slog.Logger
 	seats  chan struct{}
+
+	mu    sync.Mutex
+	taken map[access.PersonID]int // seats, those that are waited for included
 }
 
 // NewLab returns a lab. newBox makes a box for one run, whose clock is now.
@@ -93,21 +99,23 @@ func NewLab(newBox func(now func() time.Time) (*Box, error), visits Visits, now 
 	if newBox == nil || visits == nil || now == nil || log == nil {
 		return nil, errors.New("flows: a part is missing")
 	}
-	return &Lab{newBox: newBox, visits: visits, now: now, log: log, seats: make(chan struct{}, labSeats)}, nil
+	return &Lab{newBox: newBox, visits: visits, now: now, log: log, seats: make(chan struct{}, labSeats), taken: make(map[access.PersonID]int)}, nil
 }
 
 var (
 	errUnknownFlow = apperr.New(apperr.NotFound, "flow_unknown", "There is no such flow.")
 	errNotHere     = apperr.New(apperr.Invalid, "flow_not_here", "This flow cannot be run in this way.").
 			WithNext(apperr.MenderPerson, "Choose from what its page offers.")
+	errLabTwice = apperr.New(apperr.TooMany, "lab_busy_yours", "Two of your runs are under way in the sandbox.").
+			WithNext(apperr.MenderPerson, "Wait until they have ended, some seconds at most.").WithRetry()
 	errLabBusy = apperr.New(apperr.TooMany, "lab_busy", "The sandbox is busy with other people's runs.").
 			WithNext(apperr.MenderPerson, "Wait some seconds and try again.").WithRetry()
 )
 
 // Run carries a flow out, breaking it as failure says ("" for not at all). An
 // error says that there was no run; that a flow was refused is no error but an
-// outcome. ctx ends it, and so does [labLimit].
-func (l *Lab) Run(ctx context.Context, flow Flow, failure string) (*Run, error) {
+// outcome. ctx ends it, and so does [labLimit]. A person has [labSeatsEach] at once.
+func (l *Lab) Run(ctx context.Context, person access.PersonID, flow Flow, failure string) (*Run, error) {
 	if !flow.Breaks(failure, InLab) {
 		return nil, errNotHere.Becausef("%s with %q", flow.ID, failure)
 	}
@@ -115,6 +123,10 @@ func (l *Lab) Run(ctx context.Context, flow Flow, failure string) (*Run, error) 
 	if !ok {
 		return nil, errUnknownFlow
 	}
+	if !l.take(person) {
+		return nil, errLabTwice
+	}
+	defer l.giveBack(person)
 	waiting := time.NewTimer(labWait)
 	defer waiting.Stop()
 	select {
@@ -145,6 +157,25 @@ func (l *Lab) Run(ctx context.Context, flow Flow, failure string) (*Run, error) 
 	r.closeProvider()
 	run.finish(r.recorder, err)
 	return run, nil
+}
+
+// take gives a person one more seat to wait for, if they may.
+func (l *Lab) take(person access.PersonID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.taken[person] >= labSeatsEach {
+		return false
+	}
+	l.taken[person]++
+	return true
+}
+
+func (l *Lab) giveBack(person access.PersonID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.taken[person]--; l.taken[person] == 0 {
+		delete(l.taken, person)
+	}
 }
 
 // labClock is the clock of a box; it can be put forward.

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"azts.internal/portal/internal/access"
+	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/flows"
 	"azts.internal/portal/internal/sandbox"
 	"azts.internal/portal/internal/seal"
@@ -29,6 +30,8 @@ import (
 )
 
 const labPortal = "https://portal.invalid"
+
+var dana, mallory = access.PersonID{Authority: "t", Subject: "dana"}, access.PersonID{Authority: "t", Subject: "mallory"}
 
 // visits are those of sign-in.
 type visits struct{ sessions *session.Store }
@@ -157,7 +160,7 @@ func TestARunKeepsNoSecret(t *testing.T) {
 	for _, p := range pairs {
 		flow, failure := p.flow, p.failure
 		found = nil
-		run, err := lab.Run(t.Context(), flow, failure)
+		run, err := lab.Run(t.Context(), dana, flow, failure)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -193,16 +196,19 @@ func TestTheLabIsBounded(t *testing.T) {
 	flow, _ := flows.Find("password")
 	done := make(chan error)
 	const seats = 4
-	for range seats {
+	for i := range seats {
 		go func() {
-			_, err := lab.Run(context.Background(), flow, "")
+			_, err := lab.Run(context.Background(), []access.PersonID{dana, {Authority: "tenant", Subject: "noor"}}[i%2], flow, "")
 			done <- err
 		}()
 		<-entered
 	}
+	if _, err := lab.Run(t.Context(), dana, flow, ""); !apperr.HasCode(err, "lab_busy_yours") {
+		t.Errorf("a third run of one person: %v", err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := lab.Run(ctx, flow, ""); !errors.Is(err, context.Canceled) {
+	if _, err := lab.Run(ctx, mallory, flow, ""); !errors.Is(err, context.Canceled) {
 		t.Errorf("a fifth whose browser left: %v", err)
 	}
 	close(leave)
@@ -217,7 +223,7 @@ func TestWhatIsNotOfferedIsNotRun(t *testing.T) {
 	lab := newLab(t, newBox)
 	flow, _ := flows.Find("password")
 	for _, failure := range []string{"wrong-verifier", "nonsense", "no-mfa "} {
-		if run, err := lab.Run(t.Context(), flow, failure); err == nil {
+		if run, err := lab.Run(t.Context(), dana, flow, failure); err == nil {
 			t.Errorf("%q: %+v", failure, run.Outcome)
 		}
 	}
@@ -247,7 +253,7 @@ func TestEachFailureNamesTheCheckThatRefuses(t *testing.T) {
 	for _, flow := range flows.Catalogue() {
 		for _, failure := range append([]string{""}, flow.Failures...) {
 			t.Run(flow.ID+"/"+failure, func(t *testing.T) {
-				run, err := lab.Run(t.Context(), flow, failure)
+				run, err := lab.Run(t.Context(), dana, flow, failure)
 				if err != nil {
 					t.Fatal(err)
 				}

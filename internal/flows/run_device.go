@@ -24,6 +24,9 @@ const (
 	// minInterval is the least time between two questions (RFC 8628 §3.2).
 	minInterval = 5 * time.Second
 	maxInterval = time.Minute
+	// maxUserCode and maxAddress are how much of an answer a person is shown to type
+	// and to open, in bytes.
+	maxUserCode, maxAddress = 64, 2048
 	// maxSaid is how many messages of a waiting script are kept: of those that only
 	// say “not yet”, the first and the last.
 	maxSaid = 24
@@ -155,13 +158,17 @@ func (t *TenantRuns) BeginDevice(ctx context.Context) (*Run, error) {
 		t.end(run, tape.said, err)
 		return run, nil
 	}
+	if len(begun.UserCode) == 0 || len(begun.UserCode) > maxUserCode || len(begun.DeviceCode) == 0 {
+		t.end(run, tape.said, &Refusal{By: Tenant, Code: "device_code_malformed", Text: "The tenant's answer has no code that a person could enter."})
+		return run, nil
+	}
 	interval := min(max(time.Duration(begun.Interval)*time.Second, minInterval), maxInterval)
 	life := min(time.Duration(begun.ExpiresIn)*time.Second, deviceLife)
 	if life <= 0 {
 		life = deviceLife
 	}
 	address := begun.Address
-	if u, err := url.Parse(address); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.User != nil {
+	if u, err := url.Parse(address); err != nil || len(address) > maxAddress || u.Scheme != "https" && u.Scheme != "http" || u.User != nil {
 		address = ""
 	}
 	run.Waits = &Waiting{UserCode: begun.UserCode, Address: address, ExpiresAt: run.StartedAt.Add(life), NextAt: t.Now().Add(interval),

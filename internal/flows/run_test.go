@@ -348,7 +348,6 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 // where the database is made to say otherwise.
 func TestRunsAreSealedForTheirOwner(t *testing.T) {
 	db, keeper := newKeeper(t, time.Now)
-	dana, mallory := access.PersonID{Authority: "t", Subject: "dana"}, access.PersonID{Authority: "t", Subject: "mallory"}
 	run := &flows.Run{ID: "run-1", Flow: "code", StartedAt: time.Now(), EndsAt: time.Now().Add(flows.RunLife), Trace: trace.Trace{Owner: "unmistakable"}}
 	ctx := context.Background()
 	if err := keeper.Add(ctx, dana, run); err != nil {
