@@ -68,6 +68,11 @@ type Refusal struct {
 	Text string
 }
 
+// refusedBy is a refusal in words that the table of errors has too.
+func refusedBy(by Party, e *apperr.Error) *Refusal {
+	return &Refusal{By: by, Code: e.Code, Text: e.Message}
+}
+
 func (e *Refusal) Error() string { return string(e.By) + " refuses: " + e.Code + ": " + e.Text }
 
 func newID() string {
@@ -140,14 +145,23 @@ func outcomeOf(flow, failure string, place Place, err error) Outcome {
 	}
 	refusal := refusalOf(err)
 	out := Outcome{Refused: refusal.By, Code: refusal.Code, Text: refusal.Text}
-	out.Expected = broken && refusal.By == want.Refuses && (refusal.Code == want.Code || place == InTenant && unnumbered(want.Code, refusal.Code))
+	out.Expected = broken && refusal.By == want.Refuses && saysTheSame(want.Code, refusal.Code, place)
 	return out
 }
 
-// unnumbered reports whether a code is what a tenant that is not Entra can say in
-// place of an AADSTS number: the OAuth error alone.
-func unnumbered(want, got string) bool {
+// saysTheSame reports whether a code is the one that is wanted, or says the same
+// where the tenant is not Entra: ID tokens need no nbf there, and errors have the
+// OAuth name alone in place of an AADSTS number.
+func saysTheSame(want, got string, place Place) bool {
 	const number = "AADSTS"
+	switch {
+	case got == want:
+		return true
+	case place != InTenant:
+		return false
+	case want == "id_token_nbf":
+		return got == "id_token_iat"
+	}
 	return strings.HasPrefix(want, number) && !strings.HasPrefix(got, number)
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"azts.internal/portal/internal/access"
+	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/internal/trace"
 )
@@ -30,6 +31,13 @@ const (
 	// maxSaid is how many messages of a waiting script are kept: of those that only
 	// say “not yet”, the first and the last.
 	maxSaid = 24
+)
+
+var (
+	errDeviceCode = apperr.New(apperr.BadGateway, "device_code_malformed", "The company sign-in's answer has no code that a person could enter.").
+			WithNext(apperr.MenderDeveloper, "Tell whoever runs this portal: what answers there is not what the metadata of the tenant promises.")
+	errDeviceAccount = apperr.New(apperr.Forbidden, "device_other_account", "Somebody entered the code with another account than the one that began the run. Nothing of what the company sign-in answered is kept.").
+				WithNext(apperr.MenderPerson, "Run it again, and enter the code with your own account.")
 )
 
 // deviceState is what a waiting script has in mind. It is stored sealed, and goes
@@ -159,7 +167,7 @@ func (t *TenantRuns) BeginDevice(ctx context.Context) (*Run, error) {
 		return run, nil
 	}
 	if len(begun.UserCode) == 0 || len(begun.UserCode) > maxUserCode || len(begun.DeviceCode) == 0 {
-		t.end(run, tape.said, &Refusal{By: Tenant, Code: "device_code_malformed", Text: "The tenant's answer has no code that a person could enter."})
+		t.end(run, tape.said, refusedBy(Tenant, errDeviceCode))
 		return run, nil
 	}
 	interval := min(max(time.Duration(begun.Interval)*time.Second, minInterval), maxInterval)
@@ -236,7 +244,7 @@ func (t *TenantRuns) ask(ctx context.Context, state deviceState, owner access.Pe
 		return heard{err: err}
 	}
 	if token.User.ID != owner {
-		return heard{err: &Refusal{By: Portal, Code: "other_account", Text: "Somebody entered the code with another account than the one that began the run. Nothing of what the tenant answered is kept."}}
+		return heard{err: refusedBy(Portal, errDeviceAccount)}
 	}
 	return heard{said: tape.said}
 }

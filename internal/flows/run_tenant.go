@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"azts.internal/portal/internal/access"
+	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/internal/trace"
 )
@@ -196,6 +197,12 @@ func (t *TenantRuns) ownAddress(ctx context.Context, request entra.Authorization
 	return provider.AuthorizationURL(ctx, request)
 }
 
+var errNoRefreshToken = apperr.New(apperr.BadGateway, "refresh_token_missing", "The company sign-in gave no refresh token.").
+	WithNext(apperr.MenderAdmin, "It gives one for the scope offline_access, and some only if the person is asked for consent. Look at what is allowed to this portal's registration.")
+
+var errNoSecondFactor = apperr.New(apperr.Forbidden, "mfa_missing", "The ID token does not say that there was a second factor: its claim amr has no mfa.").
+	WithNext(apperr.MenderAdmin, "Entra puts amr into ID tokens only where the registration lists it as an optional claim; and a policy, or the demand, has to ask for a second factor.")
+
 // judge is the portal's part of a visit.
 func (t *TenantRuns) judge(ctx context.Context, f Flow, provider *entra.Provider, recorder *trace.Recorder, v Visited) (*entra.Identity, error) {
 	form := url.Values{}
@@ -251,9 +258,12 @@ func (t *TenantRuns) judge(ctx context.Context, f Flow, provider *entra.Provider
 	if err != nil {
 		return nil, err
 	}
+	if f.ID == "step-up" && !slices.Contains(identity.User.AMR, "mfa") {
+		return identity, refusedBy(Portal, errNoSecondFactor)
+	}
 	if f.ID == "refresh" {
 		if identity.Tokens == nil || identity.Tokens.RefreshToken == "" {
-			return identity, &Refusal{By: Tenant, Code: "refresh_token_missing", Text: "The tenant gave no refresh token."}
+			return identity, refusedBy(Tenant, errNoRefreshToken)
 		}
 		ctx = context.WithValue(ctx, stepKey{}, stepIn(f, "token", Portal, Tenant))
 		_, err = provider.Refresh(ctx, identity.Tokens.RefreshToken, t.Scopes, "")

@@ -230,7 +230,7 @@ func TestAttackSomebodyElseEntersTheCode(t *testing.T) {
 	w.now = w.now.Add(6 * time.Second)
 	run = w.poll(run)
 	kept, err := json.Marshal(run)
-	if err != nil || run.Waits != nil || run.Outcome.Code != "other_account" || len(run.Trace.Tokens) != 0 || bytes.Contains(bytes.ToLower(kept), []byte("noor")) {
+	if err != nil || run.Waits != nil || run.Outcome.Code != "device_other_account" || len(run.Trace.Tokens) != 0 || bytes.Contains(bytes.ToLower(kept), []byte("noor")) {
 		t.Errorf("%+v, %d tokens, %v", run.Outcome, len(run.Trace.Tokens), err)
 	}
 }

@@ -27,9 +27,15 @@ const configuration = {
     post_logout_redirect_uris: [`${PORTAL_URL}/auth/signed-out`],
     backchannel_logout_uri: `${PORTAL_URL}/auth/backchannel-logout`,
     backchannel_logout_session_required: true,
+  }, {
+    client_id: 'command-line', // a public client, as a tool on people's machines is
+    token_endpoint_auth_method: 'none',
+    response_types: [],
+    grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'],
+    redirect_uris: [],
   }],
   responseTypes: RESPONSE_TYPES.split(','),
-  clientAuthMethods: [AUTH_METHOD],
+  clientAuthMethods: [AUTH_METHOD, 'none'],
   pkce: { required: () => true },
   claims: { openid: ['sub'], email: ['email'], profile: ['name', 'preferred_username'] },
   conformIdTokenClaims: false, // profile claims in the ID token, as Entra has them
@@ -46,6 +52,8 @@ const configuration = {
     backchannelLogout: { enabled: true },
     rpInitiatedLogout: { enabled: true },
     devInteractions: { enabled: true },
+    claimsParameter: { enabled: true },
+    deviceFlow: { enabled: true },
     resourceIndicators: {
       enabled: true,
       defaultResource: () => api,
