@@ -79,6 +79,40 @@ func TestEachFailureCanBeShown(t *testing.T) {
 	}
 }
 
+// TestAFailureIsToldAsItIsThere: where a flow shows a failure in a way of its own,
+// it says so, and no sentence names somebody who takes no part.
+func TestAFailureIsToldAsItIsThere(t *testing.T) {
+	for _, c := range []struct{ flow, failure, code, what, why string }{
+		{"client-credentials-certificate", "clock-off", "AADSTS700024", "script's clock", "Times only mean"},
+		{"sign-in", "clock-off", "id_token_nbf", "portal's clock", "Times only mean"},
+		{"incremental-consent", "missing-consent", "AADSTS65004", "says no", "The person decides"},
+		{"admin-consent", "missing-consent", "AADSTS65004", "says no", "The person decides"},
+		{"device-code", "missing-consent", "authorization_declined", "says no", "The person decides"},
+		{"code", "missing-consent", "AADSTS65001", "nobody has agreed", "The person decides"},
+		{"client-credentials-secret", "foreign-audience", "invalid_token", "for somebody else", "in the application's name"},
+		{"client-credentials-certificate", "foreign-audience", "AADSTS50012", "for somebody else", "in the application's name"},
+		{"client-credentials-federated", "foreign-audience", "AADSTS700212", "for somebody else", "in the application's name"},
+		{"on-behalf-of", "foreign-audience", "invalid_token", "for somebody else", "act as you"},
+		{"client-credentials-federated", "tampered-signature", "AADSTS50013", "is changed", "write themselves a token"},
+	} {
+		f, ok := FailureIn(c.flow, c.failure, InLab)
+		if !ok || f.Code != c.code || !strings.Contains(f.What, c.what) || !strings.Contains(f.Why, c.why) {
+			t.Errorf("%s, %s: %s %q %q", c.flow, c.failure, f.Code, f.What, f.Why)
+		}
+	}
+	for _, flow := range Catalogue() {
+		for _, id := range flow.Failures {
+			f, _ := FailureIn(flow.ID, id, InLab)
+			if strings.Contains(f.What, "portal") && !slices.Contains(flow.Parties, Portal) {
+				t.Errorf("%s, %s: %q, and there is no portal", flow.ID, id, f.What)
+			}
+			if !slices.Contains(flow.Parties, f.Refuses) {
+				t.Errorf("%s, %s: %s refuses, who takes no part", flow.ID, id, f.Refuses)
+			}
+		}
+	}
+}
+
 func TestFactsFillExamples(t *testing.T) {
 	facts := Facts{Login: "https://login.example", Tenant: "t", Client: "c", URI: "api://a", Scope: "api://a/s", API: "https://azts.example", Portal: "https://portal.example", ARM: "https://arm.example"}
 	for _, f := range Catalogue() {

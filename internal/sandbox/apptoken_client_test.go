@@ -82,6 +82,14 @@ func TestAppTokenErrors(t *testing.T) {
 		"another issuer":   {func(r *entra.AppTokenRequest) { r.Credential = assertion("?issuer=https://token.example.net") }, "AADSTS700211", apperr.MenderAdmin},
 		"another audience": {func(r *entra.AppTokenRequest) { r.Credential = assertion("?audience=x") }, "AADSTS700212", apperr.MenderAdmin},
 		"another subject":  {func(r *entra.AppTokenRequest) { r.Credential = assertion("?subject=x") }, "AADSTS700213", apperr.MenderAdmin},
+		"changed assertion": {func(r *entra.AppTokenRequest) {
+			whole := w.plain("/federated/token")
+			changed, err := entra.AppAssertionCredential([]byte(whole[:len(whole)-8]+"AAAAAAAA"), w.clock.Now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Credential = changed
+		}, "AADSTS50013", apperr.MenderPerson},
 		"no federation": {func(r *entra.AppTokenRequest) {
 			r.ClientID, r.Credential = sandbox.PortalClientID, assertion("")
 		}, "AADSTS70021", apperr.MenderAdmin},
