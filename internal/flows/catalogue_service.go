@@ -120,11 +120,12 @@ func Retries() []Retry {
 		{"400", "invalid_request", "Malformed, or “Identity not found”: assign the identity, or name which one.", false},
 		{"401", "unknown_source", "The address is wrong.", false},
 		{"4xx", "unauthorized_client, access_denied, unsupported_response_type, invalid_scope", "The set-up is wrong. Asking again changes nothing.", false},
-		{"404, 410, 429", "", "The endpoint is being renewed, up to 70 seconds, or too many ask. Wait and ask again.", true},
-		{"5xx, timeout", "", "A failure that passes. Wait a second or more, then longer each time.", true},
+		{"404, 410, 429, timeout", "", "The endpoint is being renewed, up to 70 seconds, or too many ask. Wait and ask again.", true},
+		{"5xx", "unknown", "A failure that passes. Wait a second or more, then longer each time. Check that the managed identity is switched on.", true},
 	}
 }
 
-// RetryDelays are the pauses before each further try, in seconds: five tries,
-// none at once after the first.
-var RetryDelays = [...]int{0, 2, 6, 14, 30}
+// RetryDelays are the pauses before each further try, in seconds: none comes at
+// once, and the last comes after an update of the endpoint (entra.md §9.1). The
+// portal asks for its own identity in the same way.
+var RetryDelays = [...]int{2, 6, 14, 30, 60}
