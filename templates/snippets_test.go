@@ -58,6 +58,20 @@ func TestGetCommandsNameTheSameToken(t *testing.T) {
 	}
 }
 
+// TestCommandsAskAsAPublicClient: the portal is a confidential client, whose id is
+// refused where no secret comes along.
+func TestCommandsAskAsAPublicClient(t *testing.T) {
+	for _, s := range sampleCommands.Sets(true) {
+		file, _ := sampleCommands.CommandFile(s.File)
+		if strings.Contains(file, sampleCommands.ClientID) {
+			t.Errorf("%s asks as the portal", s.File)
+		}
+		if own := strings.Contains(file, "'<client id>'"); own != strings.Contains(file, "AADSTS7000218") || own != (s.Key == "msal-ps" || s.Key == "get-curl") {
+			t.Errorf("%s does not say which client asks", s.File)
+		}
+	}
+}
+
 // TestCommandsAreOfTheirLanguage: they parse, also with a quotation mark in what
 // is filled in.
 func TestCommandsAreOfTheirLanguage(t *testing.T) {

@@ -2,7 +2,9 @@ package templates
 
 // The commands. They read a token into a variable or get it themselves: one in
 // the command line would stay in the shell's history and, for curl, in the list
-// of processes. {api} and its like are filled in with their quotes.
+// of processes. {api} and its like are filled in with their quotes. The client id
+// stays a gap: the portal's own is that of a confidential client, and a person's
+// tool has no secret to prove itself by (AADSTS7000218).
 
 const (
 	titleToken   = "Put the token into a variable"
@@ -204,10 +206,12 @@ var msalBlocks = append([]CommandBlock{
 	{titleGet, `Install-Module -Name MSAL.PS -AllowClobber -Scope CurrentUser -Repository PSGallery # once
 $api = {api}
 $subscription = '<subscription id>'
-$answer = Get-MsalToken -TenantId {tenant} -ClientId {client} -RedirectUri 'https://localhost' -Scopes {scope}
+# A public client: the AzTS administrator hands out its id. This portal's own demands a secret (AADSTS7000218).
+$client = '<client id>'
+$answer = Get-MsalToken -TenantId {tenant} -ClientId $client -RedirectUri 'https://localhost' -Scopes {scope}
 $token = ConvertTo-SecureString $answer.AccessToken -AsPlainText -Force`},
-	{titleDevice, `# Instead of the two lines above:
-# $answer = Get-MsalToken -DeviceCode -TenantId {tenant} -ClientId {client} -Scopes {scope}
+	{titleDevice, `# Instead of the last two lines above:
+# $answer = Get-MsalToken -DeviceCode -TenantId {tenant} -ClientId $client -Scopes {scope}
 # $token = ConvertTo-SecureString $answer.AccessToken -AsPlainText -Force`},
 }, powershellCalls...)
 
@@ -235,7 +239,9 @@ if ($token -is [string]) { $token = ConvertTo-SecureString $token -AsPlainText -
 var deviceCodeBlocks = append([]CommandBlock{
 	{"Ask for a code", `api={api}
 subscription='<subscription id>'
-login={login} tenant={tenant} client={client} scope={scope}
+login={login} tenant={tenant} scope={scope}
+# A public client: the AzTS administrator hands out its id. This portal's own demands a secret (AADSTS7000218).
+client='<client id>'
 answer=$(curl -sS -X POST "$login/$tenant/oauth2/v2.0/devicecode" \
   -d client_id="$client" --data-urlencode "scope=$scope offline_access")
 jq -r .message <<< "$answer"`},

@@ -80,7 +80,11 @@ var (
 	badApp    = askOwner("You did nothing wrong. Give the code and the time to the people who run the app.")
 	redirect  = askOwner("Tell the people who run the app: its exact redirect address has to be registered.")
 	tenant    = askOwner("Tell the people who run the app: it has to use the address of the right organization.")
-	noAction  = person("There is nothing to mend. Go on, or sign in again.")
+	cloud     = askOwner("Tell the people who run the app: it has to use the sign-in of the right cloud.")
+	// What was passed on is at fault, not the person who signed in.
+	freshToken  = askOwner("Tell the people who run the app: it has to show a fresh access token.")
+	listService = askAdmin("Ask the app's owner to add the service to its API permissions, and an administrator to approve it.")
+	noAction    = person("There is nothing to mend. Go on, or sign in again.")
 )
 
 // providerTrouble explains an answer with status 429 or 5xx that names nothing

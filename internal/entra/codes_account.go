@@ -7,7 +7,7 @@ var accountCodes = map[int]entry{
 	16001: {oauthInteraction, "The account that you picked could not be used.", otherAccount},
 	16002: {oauthLogin, "The app asked for a session that has ended.", freshSignIn},
 
-	50014: {ownPage, "Your invitation as a guest is not completed yet.", person("Open the invitation in your mail and accept it. If you have none, ask an administrator to send it again.")},
+	50014: {ownPage, "Your invitation as a guest is not completed yet.", askAdmin("Accept the invitation in your mail. If you have none, ask an administrator to invite you again.")},
 	50020: {ownPage, "Your account belongs to another organization and is not a guest here.", invite},
 	50034: {ownPage, "This organization does not know that account.", person("Check the name you typed and sign in again. If it is right, ask an administrator for an account here.")},
 	51004: {ownPage, "Your account is not in the directory of this organization.", invite},

@@ -40,7 +40,7 @@ var oauthErrors = map[string]entry{
 	"authorization_pending":  {"authorization_pending", "The sign-in on your other device is not finished yet.", person("Finish it there, then come back here.")},
 	"slow_down":              {"slow_down", "The app asked too often whether you have finished signing in.", remedy{apperr.TooMany, apperr.MenderNobody, true, "Finish the sign-in on your other device. The app asks again in a few seconds."}},
 	"authorization_declined": {"authorization_declined", "The sign-in on your other device was declined.", person("Start again if you want to sign in.")},
-	"bad_verification_code":  {"bad_verification_code", "The company sign-in does not know the code of this device sign-in.", startOver("Start again to get a new code.")},
+	"bad_verification_code":  {"bad_verification_code", "The company sign-in does not know the code by which the program asks.", askOwner("Start again to get a new code. If it comes back, tell the people who run the program: it sends another code than it was given.")},
 	"expired_token":          {"expired_token", "The code for signing in on another device has run out.", startOver("Start again to get a new code. It is good for 15 minutes.")},
 
 	// API answers (RFC 6750 §3.1).
@@ -48,6 +48,19 @@ var oauthErrors = map[string]entry{
 	"insufficient_scope":               {"insufficient_scope", "You have not given the app the permission that this step needs.", person("Approve the missing permission, then try again.")},
 	"insufficient_claims":              {"insufficient_claims", "The service wants a stronger or fresher sign-in for this step.", secondProof},
 	"insufficient_user_authentication": {"insufficient_user_authentication", "The service wants a stronger or fresher sign-in for this step.", secondProof},
+}
+
+// bearerErrors explains names that mean something else in the header of an API
+// (RFC 6750 §3.1) than at the company sign-in.
+var bearerErrors = map[string]entry{
+	oauthRequest: {oauthRequest, "The service did not understand the call, or the token came twice.", fixCall},
+}
+
+// plainErrors explains what the token endpoint says in plain text, without an error
+// name (entra.md §10).
+var plainErrors = map[string]entry{
+	"Too Many Requests": {oauthUnavailable, "An app asks the company sign-in for tokens too often.",
+		remedy{apperr.TooMany, apperr.MenderNobody, true, "Wait 60 seconds, or as long as Retry-After says. If it comes back, the app has to keep its tokens until they end."}},
 }
 
 // suberrors explains error_subcode and suberror. The last five are internal to

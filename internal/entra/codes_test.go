@@ -195,7 +195,7 @@ func TestMeaningsBelongToTheirNumbers(t *testing.T) {
 	for n, want := range map[int]string{
 		50034: "does not know that account", 50020: "another organization", 50126: "password was wrong",
 		50057: "disabled", 50105: "not assigned to this app", 501051: "app that calls is not assigned",
-		500113: "no registered address", 900971: "did not say", 7000222: "This portal's secret has expired", 7000215: "wrong secret",
+		500113: "no registered address", 900971: "did not say", 7000222: "The app's secret has expired", 7000215: "wrong secret",
 		700211: "issuer", 700212: "audience", 700213: "subject", 700084: "one day", 70044: "session",
 		53000: "rules", 53001: "domain", 65001: "approved", 65004: "declined", 54005: "used before",
 		9002325: "PKCE", 50194: "one organization only", 80012: "time of day", 81007: "not switched on",
@@ -222,6 +222,15 @@ func TestWhoMendsWhat(t *testing.T) {
 		90033:   {apperr.Unavailable, apperr.MenderNobody, true},
 		50196:   {apperr.TooMany, apperr.MenderDeveloper, false},
 		50070:   {apperr.Expired, apperr.MenderPerson, false},
+		50013:   {apperr.Forbidden, apperr.MenderDeveloper, false},
+		500133:  {apperr.Forbidden, apperr.MenderDeveloper, false},
+		50014:   {apperr.Forbidden, apperr.MenderAdmin, false},
+		65005:   {apperr.Forbidden, apperr.MenderAdmin, false},
+		70001:   {apperr.Forbidden, apperr.MenderAdmin, false},
+		7000215: {apperr.Forbidden, apperr.MenderAdmin, false},
+		900971:  {apperr.Forbidden, apperr.MenderDeveloper, false},
+		90038:   {apperr.Forbidden, apperr.MenderDeveloper, false},
+		900439:  {apperr.Forbidden, apperr.MenderDeveloper, false},
 	} {
 		e, _ := lookupAADSTS(n)
 		x, _ := ExplainAADSTS(n)

@@ -27,10 +27,18 @@ type ErrorTable struct {
 	Rows  []Explanation
 }
 
+// The titles of the general errors, beside which anything else in an answer is more
+// telling, and of those that have no name.
+const (
+	TableOAuth = "OAuth and OpenID Connect: the member error"
+	TablePlain = "The token endpoint, in plain text"
+)
+
 // The titles of the tables whose codes are also codes of another.
 const (
 	TableSubcodes = "Subcodes: error_subcode and suberror"
 	TableMachine  = "Managed identity (IMDS)"
+	TableBearer   = "APIs: WWW-Authenticate (RFC 6750)"
 )
 
 // ErrorTables returns every error that this package explains, in groups.
@@ -41,7 +49,7 @@ func ErrorTables() []ErrorTable {
 		numberTable("Applications, services and their credentials", appCodes),
 		numberTable("Requests, and faults of the platform", requestCodes),
 		numberTable("The organization's own sign-in services, and SAML", onPremisesCodes),
-		nameTable("OAuth and OpenID Connect: the member error", oauthErrors, nameOrigin),
+		nameTable(TableOAuth, oauthErrors, nameOrigin),
 		nameTable(TableSubcodes, suberrors, func(name string) Origin {
 			if name == "cancel" {
 				return OriginAuthorize
@@ -49,7 +57,9 @@ func ErrorTables() []ErrorTable {
 			return OriginToken
 		}),
 		nameTable(TableMachine, machineErrors, func(string) Origin { return OriginMachine }),
-		nameTable("Microsoft Graph", apiErrors, func(string) Origin { return OriginAPI }),
+		nameTable("Microsoft Graph and Azure", apiErrors, func(string) Origin { return OriginAPI }),
+		nameTable(TableBearer, bearerErrors, func(string) Origin { return OriginAPI }),
+		nameTable(TablePlain, plainErrors, func(string) Origin { return OriginToken }),
 	}
 	// Numbers of a range with one text for all.
 	rest := &tables[4]

@@ -16,10 +16,12 @@ import (
 	"azts.internal/portal/internal/apperr"
 )
 
-// identityRetries is the retry table of entra.md §9.1: five more tries, about 2,
-// 6, 14, 30 and 60 seconds after each other, for what passes by itself. Azure's
-// own defaults differ: azidentity tries six times with at most 25 seconds
-// between, and outside of virtual machines not at all for 404 and 410.
+// identityRetries are those of entra.md §9.1, for what passes by itself: five, none
+// at once, with pauses of about 2, 6, 14, 30 and 60 seconds. Five tries with the
+// first among them would end after 52 seconds, and an update takes 70; 60 is the
+// longest pause that the table allows. Azure's own defaults differ: azidentity tries
+// six times with at most 25 seconds between, and outside of virtual machines not at
+// all for 404 and 410.
 var identityRetries = policy.RetryOptions{
 	MaxRetries:    5,
 	RetryDelay:    2 * time.Second,

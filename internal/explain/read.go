@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"azts.internal/portal/internal/apperr"
+	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/internal/trace"
 )
 
@@ -63,6 +64,9 @@ var (
 
 	machineText = regexp.MustCompile(`(?i)169\.254\.169\.254|metadata/identity|\bimds\b|managed identity|identity not found|bad_request_102|unknown_source|IDENTITY_ENDPOINT|msi/token`)
 	statusText  = regexp.MustCompile(`\b(404|410|429|5[0-9]{2})\b`)
+	lateText    = regexp.MustCompile(`(?i)\btimed?[ -]?out\b|\bdeadline exceeded\b`)
+	manyText    = regexp.MustCompile(`(?i)\btoo many requests\b`)
+	codeMember  = regexp.MustCompile(`(?is)\{.*["']code["']\s*:`)
 	bearerText  = regexp.MustCompile(`(?i)www-authenticate\s*:|\bbearer\s+(?:realm|authorization_uri|error|scope|client_id)\s*=`)
 
 	ownReference = regexp.MustCompile(`(?i)^(?:reference(?: number)?\s*:?\s*)?([0-9a-hjkmnp-tv-z]{12})$`)
@@ -103,11 +107,17 @@ func Read(text string, random io.Reader) Reading {
 	r.numbers(text, variants)
 	r.names(text, variants, machine)
 	r.findIDs(unescaped(clean))
-	if len(r.Entries) == 0 && len(r.Unknown) == 0 && len(r.IDs) == 0 && r.Reference == "" && r.Secrets == 0 && len(text) <= maxWords {
+	if len(r.Entries) == 0 && len(r.Unknown) == 0 && len(r.IDs) == 0 && r.Reference == "" && r.Secrets == 0 && len(text) <= maxWords && !answers(variants) {
 		r.ByWords = true
 		r.Entries = Search(text)
 	}
 	return r
+}
+
+// answers reports whether a text is an answer with a code of its own. One that is in
+// no table is unknown: words of it that fit something else would mislead.
+func answers(variants []string) bool {
+	return slices.ContainsFunc(variants, func(v string) bool { return codeMember.MatchString(v) || bearerText.MatchString(v) })
 }
 
 // cut bounds a text without breaking a character.
@@ -215,7 +225,7 @@ func (r *Reading) numbers(text string, variants []string) {
 	}
 	var wrappers []Entry
 	for _, digits := range found {
-		known := lookup("AADSTS"+digits, false, false)
+		known := lookup("AADSTS" + digits)
 		switch {
 		case len(known) == 0:
 			r.Unknown = append(r.Unknown, "AADSTS"+digits)
@@ -231,31 +241,64 @@ func (r *Reading) numbers(text string, variants []string) {
 	r.add(wrappers)
 }
 
-// names finds the names of errors.
+// names finds the names of errors: subcodes first, for they say more than the error
+// beside them.
 func (r *Reading) names(text string, variants []string, machine bool) {
 	if !strings.ContainsAny(text, " \t\n") {
 		bare := strings.Trim(text, `"'.,:;`)
-		r.add(lookup(bare, machine, true))
-		r.add(lookup(bare, true, true)) // it may come from a machine as well
+		r.add(lookup(bare, entra.TableSubcodes))
+		r.add(lookup(bare, apart...)) // it may come from a machine or an API as well
 	}
+	var errors []string
 	for _, v := range variants {
 		for _, m := range keyed.FindAllStringSubmatch(v, -1) {
-			key := strings.ToLower(m[1])
-			r.add(lookup(m[2], machine, key == "suberror" || key == "error_subcode"))
+			switch strings.ToLower(m[1]) {
+			case "suberror", "error_subcode":
+				r.add(in(entra.TableSubcodes, m[2]))
+			default:
+				errors = append(errors, m[2])
+			}
 		}
 	}
 	for _, v := range variants {
-		for _, name := range named.FindAllString(v, -1) {
-			r.add(lookup(name, machine, false))
+		errors = append(errors, named.FindAllString(v, -1)...)
+	}
+	var from string
+	switch {
+	case machine:
+		from = entra.TableMachine
+	case bearerText.MatchString(text):
+		from = entra.TableBearer
+	}
+	// The general error has many reasons, and what it advises fits the usual one: where
+	// the reason is known it would contradict.
+	explained := len(r.Entries) > 0
+	for _, name := range errors {
+		switch its := in(from, name); {
+		case len(its) > 0:
+			r.add(its)
+		case !explained || !general(name):
+			r.add(lookup(name))
 		}
 	}
-	if machine && len(r.Entries) == 0 {
-		if m := statusText.FindString(text); m != "" {
-			if m[0] == '5' {
-				m = "500"
-			}
-			r.add(lookup(m, true, false))
+	if len(r.Entries) == 0 {
+		r.status(text, variants, machine)
+	}
+}
+
+// status finds what was answered without a name.
+func (r *Reading) status(text string, variants []string, machine bool) {
+	m := statusText.FindString(text)
+	switch {
+	case machine && m != "":
+		if m[0] == '5' {
+			m = "500"
 		}
+		r.add(in(entra.TableMachine, m))
+	case machine && lateText.MatchString(text):
+		r.add(in(entra.TableMachine, "timeout"))
+	case !answers(variants): // an API that is asked too often says it so
+		r.add(lookup(manyText.FindString(text)))
 	}
 }
 

@@ -53,12 +53,23 @@ func TestEveryRowIsFoundByItsCodeAndByWhatIsSent(t *testing.T) {
 				texts = append(texts, digits, strings.ToLower(e.Code), sent(e.Code), strings.ReplaceAll(sent(e.Code), "\r\n", " "), string(blob),
 					"https://portal.example/auth/callback?error=x&error_description="+url.QueryEscape(sent(e.Code)),
 					`{"error_codes":[`+digits+`],"error":"x"}`, "https://login.microsoftonline.com/error?code="+digits)
-			} else if table.Title == entra.TableSubcodes {
-				texts = append(texts, `{"error":"invalid_grant","suberror":"`+e.Code+`"}`, "?error=x&error_subcode="+e.Code)
-			} else if table.Title != entra.TableMachine {
-				texts = append(texts, `{"error":"`+e.Code+`"}`, "?error="+e.Code, `WWW-Authenticate: Bearer error="`+e.Code+`"`, `{"error":{"code":"`+e.Code+`","message":"x"}}`)
 			} else {
-				texts = []string{"IMDS answered " + e.Code, `HTTP ` + e.Code + ` from http://169.254.169.254/metadata/identity/oauth2/token: {"error":"` + e.Code + `"}`}
+				header := `WWW-Authenticate: Bearer error="` + e.Code + `"`
+				switch table.Title {
+				case entra.TableSubcodes:
+					texts = append(texts, `{"error":"invalid_grant","suberror":"`+e.Code+`"}`, "?error=x&error_subcode="+e.Code)
+				case entra.TableMachine:
+					texts = []string{"IMDS answered " + e.Code, `HTTP ` + e.Code + ` from http://169.254.169.254/metadata/identity/oauth2/token: {"error":"` + e.Code + `"}`}
+				case entra.TableBearer:
+					texts = append(texts, header)
+				case entra.TablePlain:
+					texts = append(texts, "HTTP/1.1 429 "+e.Code+"\nRetry-After: 60", strings.ToLower(e.Code))
+				default:
+					texts = append(texts, `{"error":"`+e.Code+`"}`, "?error="+e.Code, `{"error":{"code":"`+e.Code+`","message":"x"}}`)
+					if len(in(entra.TableBearer, e.Code)) == 0 { // else the header means something else
+						texts = append(texts, header)
+					}
+				}
 			}
 			for _, text := range texts {
 				if r := Read(text, rand.Reader); !slices.Contains(r.Entries, e) {
@@ -74,11 +85,59 @@ func TestEveryRowIsFoundByItsCodeAndByWhatIsSent(t *testing.T) {
 
 func TestChainedNumbersComeTheTellingOneFirst(t *testing.T) {
 	r := Read(`{"error":"invalid_grant","error_description":"AADSTS70002: Error validating credentials. AADSTS70008: The code is too old.\r\nTrace ID: `+traceID+`","error_codes":[70002,70008],"suberror":"bad_token"}`, rand.Reader)
-	if got := codes(r); !slices.Equal(got, []string{"AADSTS70008", "AADSTS70002", "invalid_grant", "bad_token"}) {
+	if got := codes(r); !slices.Equal(got, []string{"AADSTS70008", "AADSTS70002", "bad_token"}) {
 		t.Errorf("%v", got)
 	}
 	if r.Form != "the answer of the token endpoint" {
 		t.Errorf("form %q", r.Form)
+	}
+}
+
+// TestTheMostTellingWordsComeFirst: where a number or a subcode gives the reason, what
+// the general error advises would contradict it.
+func TestTheMostTellingWordsComeFirst(t *testing.T) {
+	for text, want := range map[string][]string{
+		`{"error":"invalid_grant","error_description":"AADSTS53003: blocked","error_codes":[53003],"suberror":"message_only"}`: {"AADSTS53003", "message_only"},
+		`{"error":"invalid_grant","suberror":"message_only","error_description":"no"}`:                                         {"message_only"},
+		`{"error":"invalid_grant","suberror":"consent_required","error_codes":[65001]}`:                                        {"AADSTS65001", "consent_required"},
+		"?error=access_denied&error_subcode=cancel&state=x":                                                                    {"cancel"},
+		`{"error":"authorization_pending","error_codes":[70016]}`:                                                              {"AADSTS70016"},
+		// What nobody knows explains nothing.
+		`{"error":"invalid_grant","error_codes":[99999]}`:  {"invalid_grant"},
+		`{"error":"invalid_grant","suberror":"brand_new"}`: {"invalid_grant"},
+		// An API's own refusal is of another answer than the number.
+		"AADSTS50076: more proof\nWWW-Authenticate: Bearer error=\"insufficient_claims\"": {"AADSTS50076", "insufficient_claims"},
+		// An API does not understand the call; the company sign-in was not asked.
+		`WWW-Authenticate: Bearer realm="", error="invalid_request", error_description="two tokens"`: {"invalid_request"},
+		"IMDS: the request timed out":        {"timeout"},
+		"HTTP/1.1 429 Too Many Requests":     {"Too Many Requests"},
+		"IMDS: HTTP/1.1 429 Too Many Tokens": {"429"},
+	} {
+		if got := codes(Read(text, rand.Reader)); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", text, got, want)
+		}
+	}
+	if r := Read(`WWW-Authenticate: Bearer error="invalid_request"`, rand.Reader); len(r.Entries) != 1 || r.Entries[0].Table != entra.TableBearer {
+		t.Errorf("%+v", r.Entries)
+	}
+	if r := Read("IMDS: deadline exceeded", rand.Reader); len(r.Entries) != 1 || r.Entries[0].Table != entra.TableMachine {
+		t.Errorf("%+v", r.Entries)
+	}
+}
+
+// TestAnAnswerOfItsOwnIsNotSearchedByWords: an unknown code stays unknown, also where
+// words beside it fit something else.
+func TestAnAnswerOfItsOwnIsNotSearchedByWords(t *testing.T) {
+	for _, text := range []string{
+		`{"error":{"code":"ResourceGroupNotFound","message":"The tenant has no such group."}}`,
+		`HTTP 403 {"error":{"code":"LinkedAuthorizationFailed","message":"no role in the tenant"}}`,
+		`{\"error\":{\"code\":\"PolicyViolation\",\"message\":\"no role in the tenant\"}}`,
+		`{"error":{"code":"TooManyRequests","message":"Too many requests for the tenant."}}`,
+		`WWW-Authenticate: Bearer realm="tenant role", error="strange"`,
+	} {
+		if r := Read(text, rand.Reader); r.ByWords || len(r.Entries) != 0 {
+			t.Errorf("%s: %v", text, codes(r))
+		}
 	}
 }
 

@@ -87,16 +87,20 @@ var index = sync.OnceValue(func() map[string][]Entry {
 	return m
 })
 
-// lookup returns the entries of a code; those of the tables named apart only
-// where they are asked for, since the same word means less elsewhere.
-func lookup(code string, machine, sub bool) []Entry {
+// apart are the tables whose codes are also codes of another, where they mean
+// something else.
+var apart = []string{entra.TableMachine, entra.TableSubcodes, entra.TableBearer}
+
+// lookup returns the entries of a code; those of the tables that stand apart only
+// where they are asked for by their titles, and then first.
+func lookup(code string, asked ...string) []Entry {
 	all := index()[strings.ToLower(code)]
 	var first, rest []Entry
 	for _, e := range all {
 		switch {
-		case e.Table == entra.TableMachine && machine, e.Table == entra.TableSubcodes && sub:
+		case slices.Contains(asked, e.Table):
 			first = append(first, e)
-		case e.Table == entra.TableMachine || e.Table == entra.TableSubcodes:
+		case slices.Contains(apart, e.Table):
 			if !slices.ContainsFunc(all, func(o Entry) bool { return o.Table != e.Table }) {
 				first = append(first, e)
 			}
@@ -107,5 +111,16 @@ func lookup(code string, machine, sub bool) []Entry {
 	return append(first, rest...)
 }
 
+// in returns the entries of a code in one table.
+func in(table, code string) []Entry {
+	return slices.DeleteFunc(lookup(code, table), func(e Entry) bool { return e.Table != table })
+}
+
+// general reports whether a code is one of those errors that say little where
+// anything else is said: not one of an API, which is of another answer.
+func general(code string) bool {
+	return slices.ContainsFunc(in(entra.TableOAuth, code), func(e Entry) bool { return e.Origin != entra.OriginAPI })
+}
+
 // ByCode returns the entries of one code, nil for none.
-func ByCode(code string) []Entry { return lookup(code, false, false) }
+func ByCode(code string) []Entry { return lookup(code) }

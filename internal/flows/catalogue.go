@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-var catalogue = slices.Concat(signInFlows, ownFlows, serviceFlows, outFlows, legacyFlows)
+var catalogue = slices.Concat(signInFlows, ownFlows, toolFlows, serviceFlows, outFlows, legacyFlows)
 
 // Catalogue returns all flows, by group.
 func Catalogue() []Flow { return slices.Clone(catalogue) }

@@ -1,6 +1,9 @@
 package flows
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // failures are what can be done wrong on purpose. The codes are those of the
 // tenant (entra.md §2.7), of RFC 6750, or of the portal's own checks.
@@ -85,9 +88,7 @@ func FailureIn(flow, id string, at Place) (Failure, bool) {
 	for _, other := range refusedElsewhere[id] {
 		if slices.Contains(other.flows, flow) {
 			f.Refuses, f.Code = other.by, other.code
-			if other.check != "" {
-				f.Check = other.check
-			}
+			f.Check, f.What, f.Why = cmp.Or(other.check, f.Check), cmp.Or(other.what, f.What), cmp.Or(other.why, f.Why)
 			if other.marks != nil {
 				f.Marks = other.marks
 			}
@@ -99,34 +100,44 @@ func FailureIn(flow, id string, at Place) (Failure, bool) {
 // elsewhere is who refuses a failure in some flows. Empty words, and no marks, are
 // those of the failure itself.
 type elsewhere struct {
-	flows       []string
-	by          Party
-	code, check string
-	marks       []string
+	flows                  []string
+	by                     Party
+	code, check, what, why string
+	marks                  []string
 }
+
+// What is the same in several flows.
+const (
+	askedAndRefuses = "The person is asked, and says no."
+	mayRefuse       = "Who is asked may say no, and then there is no grant."
+	inItsName       = "Else whoever got such a token could use it elsewhere in the application's name."
+)
 
 // What the API says stands in WWW-Authenticate (RFC 6750 §3.1).
 var refusedElsewhere = map[string][]elsewhere{
 	"wrong-state": {{flows: []string{"implicit"}, by: Browser, code: "state_unknown", check: "The script in the page must find the state that it sent."}},
 	"foreign-audience": {
-		{flows: []string{"on-behalf-of", "client-credentials-secret"}, by: AzTS, code: "invalid_token", check: "The audience of an access token must be the API that reads it."},
-		{flows: []string{"client-credentials-certificate"}, by: Tenant, code: "AADSTS700027", check: "The assertion's audience must be the token endpoint of the tenant."},
-		{flows: []string{"client-credentials-federated"}, by: Tenant, code: "AADSTS700212", check: "The audience must be the one of the federated credential."}},
+		{flows: []string{"on-behalf-of"}, by: AzTS, code: "invalid_token", check: "The audience of an access token must be the API that reads it."},
+		{flows: []string{"client-credentials-secret"}, by: AzTS, code: "invalid_token", check: "The audience of an access token must be the API that reads it.", why: inItsName},
+		{flows: []string{"client-credentials-certificate"}, by: Tenant, code: "AADSTS50012", check: "The assertion's audience must be the token endpoint of the tenant.", why: inItsName},
+		{flows: []string{"client-credentials-federated"}, by: Tenant, code: "AADSTS700212", check: "The audience must be the one of the federated credential.", why: inItsName}},
 	"expired-token": {
 		{flows: []string{"on-behalf-of"}, by: AzTS, code: "invalid_token", check: "exp must lie ahead."},
 		{flows: []string{"client-credentials-certificate", "client-credentials-federated"}, by: Tenant, code: "AADSTS700024", check: "The assertion must be within its time range."}},
 	"tampered-signature": {
 		{flows: []string{"on-behalf-of", "implicit"}, by: AzTS, code: "invalid_token", check: "The signature must fit the content, with a key of the tenant."},
 		{flows: []string{"client-credentials-certificate"}, by: Tenant, code: "AADSTS700027", check: "The signature must fit the content, with the key of a registered certificate."},
-		{flows: []string{"client-credentials-federated"}, by: Tenant, code: "AADSTS50027", check: "The signature must fit the content, with a key of the other issuer."}},
+		{flows: []string{"client-credentials-federated"}, by: Tenant, code: "AADSTS50013", check: "The signature must fit the content, with a key of the other issuer."}},
 	"missing-consent": {
-		{flows: []string{"incremental-consent", "admin-consent"}, by: Tenant, code: "AADSTS65004", check: "Who is asked may say no, and then there is no grant.", marks: []string{"action"}},
-		{flows: []string{"device-code"}, by: Tenant, code: "AADSTS65004", check: "Who is asked may say no, and then there is no grant.", marks: []string{"device_code"}}},
+		{flows: []string{"incremental-consent", "admin-consent"}, by: Tenant, code: "AADSTS65004", check: mayRefuse, what: askedAndRefuses, marks: []string{"action"}},
+		// The page told the person; the device hears of it by its next poll (entra.md §4.6).
+		{flows: []string{"device-code"}, by: Tenant, code: "authorization_declined", check: mayRefuse, what: askedAndRefuses, marks: []string{"device_code"}}},
 	"no-mfa": {{flows: []string{"refresh"}, by: Tenant, code: "AADSTS50076", marks: []string{"refresh_token"}}},
 	"two-resources": {
 		{flows: []string{"client-credentials-secret"}, by: Tenant, code: "AADSTS70011"},
 		{flows: []string{"managed-identity"}, by: Machine, code: "invalid_resource", check: "A machine's endpoint knows one resource a request."}},
-	"clock-off": {{flows: []string{"client-credentials-certificate"}, by: Tenant, code: "AADSTS700024", check: "The assertion must be within its time range, with five minutes of grace."}},
+	"clock-off": {{flows: []string{"client-credentials-certificate"}, by: Tenant, code: "AADSTS700024", check: "The assertion must be within its time range, with five minutes of grace.",
+		what: "The script's clock is ten minutes fast, so its assertion is from the future."}},
 }
 
 // tenantFailures are what can be broken against the configured tenant, by flow:

@@ -15,6 +15,7 @@ const (
 	Machine Party = "Machine" // its own identity endpoint: IMDS, or App Service's
 	Issuer  Party = "Other issuer"
 	Device  Party = "Other device"
+	YourAPI Party = "Your API" // one of the company that is not AzTS
 )
 
 // Need is how much a message needs a parameter.
@@ -72,7 +73,7 @@ const (
 	SignIn  Group = "A person signs in"
 	Own     Group = "A token in a person's name"
 	Service Group = "A token without a person"
-	Out     Group = "Out again, and once more"
+	Out     Group = "Signing out"
 	Legacy  Group = "Legacy: know it, do not build it"
 )
 

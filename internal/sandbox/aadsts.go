@@ -28,6 +28,7 @@ var aadstsTable = map[int]aadsts{
 	50001:   {err: "invalid_resource", text: "The resource '%s' is disabled or does not exist."},
 	50005:   {err: "access_denied", text: "The device platform is not supported by the access policy."},
 	50011:   {err: "invalid_client", text: "The redirect URI '%s' does not match any that is registered for the application."},
+	50012:   {err: "invalid_client", text: "The client assertion is not trusted: %s."},
 	50013:   {err: "invalid_grant", text: "The assertion is not valid: %s."},
 	50014:   {err: "invalid_grant", text: "The guest has not redeemed the invitation yet."},
 	50020:   {err: "invalid_grant", text: "The account '%s' belongs to another identity provider and does not exist in this tenant."},
@@ -120,7 +121,7 @@ var aadstsTable = map[int]aadsts{
 
 // protocolError is one refusal of the authority, before it is put on the wire.
 type protocolError struct {
-	code     int // the AADSTS number
+	code     int // the AADSTS number; 0 for an error that has none
 	err      string
 	subError string
 	text     string
@@ -181,7 +182,11 @@ func (t *tenant) trailOf(r *http.Request) trail {
 
 // description returns error_description as the authority words it.
 func (tr trail) description(e *protocolError) string {
-	return fmt.Sprintf("AADSTS%d: %s Trace ID: %s Correlation ID: %s Timestamp: %s", e.code, e.text, tr.trace, tr.correlation, tr.stamp())
+	text := fmt.Sprintf("%s Trace ID: %s Correlation ID: %s Timestamp: %s", e.text, tr.trace, tr.correlation, tr.stamp())
+	if e.code == 0 {
+		return text
+	}
+	return fmt.Sprintf("AADSTS%d: %s", e.code, text)
 }
 
 func (tr trail) stamp() string { return tr.at.Format("2006-01-02 15:04:05Z") }
@@ -197,11 +202,12 @@ func (t *tenant) writeError(w http.ResponseWriter, r *http.Request, e *protocolE
 	document := map[string]any{
 		"error":             e.err,
 		"error_description": tr.description(e),
-		"error_codes":       []int{e.code},
 		"timestamp":         tr.stamp(),
 		"trace_id":          tr.trace,
 		"correlation_id":    tr.correlation,
-		"error_uri":         t.errorURI(e.code),
+	}
+	if e.code != 0 {
+		document["error_codes"], document["error_uri"] = []int{e.code}, t.errorURI(e.code)
 	}
 	if e.subError != "" {
 		document["suberror"] = e.subError

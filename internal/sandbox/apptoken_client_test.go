@@ -14,6 +14,7 @@ import (
 
 	"azts.internal/portal/internal/apperr"
 	"azts.internal/portal/internal/entra"
+	"azts.internal/portal/internal/flows"
 	"azts.internal/portal/internal/sandbox"
 )
 
@@ -82,6 +83,14 @@ func TestAppTokenErrors(t *testing.T) {
 		"another issuer":   {func(r *entra.AppTokenRequest) { r.Credential = assertion("?issuer=https://token.example.net") }, "AADSTS700211", apperr.MenderAdmin},
 		"another audience": {func(r *entra.AppTokenRequest) { r.Credential = assertion("?audience=x") }, "AADSTS700212", apperr.MenderAdmin},
 		"another subject":  {func(r *entra.AppTokenRequest) { r.Credential = assertion("?subject=x") }, "AADSTS700213", apperr.MenderAdmin},
+		"changed assertion": {func(r *entra.AppTokenRequest) {
+			whole := w.plain("/federated/token")
+			changed, err := entra.AppAssertionCredential([]byte(whole[:len(whole)-8]+"AAAAAAAA"), w.clock.Now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Credential = changed
+		}, "AADSTS50013", apperr.MenderPerson},
 		"no federation": {func(r *entra.AppTokenRequest) {
 			r.ClientID, r.Credential = sandbox.PortalClientID, assertion("")
 		}, "AADSTS70021", apperr.MenderAdmin},
@@ -184,6 +193,10 @@ func (d *direct) Do(r *http.Request) (*http.Response, error) {
 
 // TestManagedIdentityRetries holds the retry table of entra.md §9.1.
 func TestManagedIdentityRetries(t *testing.T) {
+	pauses := []int{2, 6, 14, 30, 60}
+	if !slices.Equal(flows.RetryDelays[:], pauses) {
+		t.Errorf("people are told to wait %v", flows.RetryDelays)
+	}
 	for name, c := range map[string]struct {
 		fault, value string
 		times        int // that it happens
@@ -227,11 +240,11 @@ func TestManagedIdentityRetries(t *testing.T) {
 				if len(door.times) != c.tries {
 					t.Errorf("%d tries, want %d", len(door.times), c.tries)
 				}
-				for i, want := range []time.Duration{2, 6, 14, 30, 60} {
+				for i, pause := range pauses {
 					if i+1 >= len(door.times) {
 						break
 					}
-					want *= time.Second
+					want := time.Duration(pause) * time.Second
 					if got := door.times[i+1].Sub(door.times[i]); got < want*8/10 || got > min(want*13/10, time.Minute) {
 						t.Errorf("try %d comes after %v, want about %v", i+2, got, want)
 					}

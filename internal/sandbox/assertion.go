@@ -72,7 +72,7 @@ func (t *tenant) checkAssertion(request *tokenRequest, assertion string) *protoc
 		return t.fail(700030)
 	}
 	if !t.isTokenEndpoint(claims.Audience) {
-		return t.fail(700027, "its audience is not the token endpoint")
+		return t.fail(50012, "its audience is not the token endpoint")
 	}
 	now := t.s.now()
 	if now.After(time.Unix(claims.Expires, 0).Add(clockSkew)) || now.Before(time.Unix(claims.NotBefore, 0).Add(-clockSkew)) {

@@ -169,7 +169,7 @@ func TestClientAssertions(t *testing.T) {
 		"no thumbprint":           {func(m *assertionMaker) { m.headers = nil }, 700027},
 		"another algorithm":       {func(m *assertionMaker) { m.algorithm, m.key = jose.ES256, wrong }, 50027},
 		"HMAC":                    {func(m *assertionMaker) { m.algorithm, m.key = jose.HS256, make([]byte, 32) }, 50027},
-		"foreign audience":        {func(m *assertionMaker) { m.claims["aud"] = "https://login.example.net/token" }, 700027},
+		"foreign audience":        {func(m *assertionMaker) { m.claims["aud"] = "https://login.example.net/token" }, 50012},
 		"another issuer":          {func(m *assertionMaker) { m.claims["iss"] = sandbox.PortalClientID }, 700030},
 		"another subject":         {func(m *assertionMaker) { m.claims["sub"] = sandbox.PortalClientID }, 700030},
 		"expired":                 {func(m *assertionMaker) { m.claims["exp"] = w.clock.Now().Add(-6 * time.Minute).Unix() }, 700024},

@@ -189,11 +189,9 @@ func (t *tenant) spoilPoll() *protocolError {
 	case on("pending"):
 		return t.fail(70016)
 	case on("slow_down"):
-		failed := t.fail(70016) // it has no number of its own
-		failed.err, failed.text = "slow_down", "The device polls too often."
-		return failed
+		return unnumbered("slow_down", "The device polls too often.")
 	case on("declined"):
-		return t.deviceRefusal()
+		return deviceRefusal()
 	case on("expired"):
 		return t.fail(70020)
 	}
@@ -201,10 +199,14 @@ func (t *tenant) spoilPoll() *protocolError {
 }
 
 // deviceRefusal is what a device learns when the person said no.
-func (t *tenant) deviceRefusal() *protocolError {
-	failed := t.fail(65004)
-	failed.err = "authorization_declined"
-	return failed
+func deviceRefusal() *protocolError {
+	return unnumbered("authorization_declined", "The person declined on the other device.")
+}
+
+// unnumbered is an answer to a poll for which entra.md §4.6 names no number: a
+// program tells it by its error alone.
+func unnumbered(name, text string) *protocolError {
+	return &protocolError{err: name, text: text, status: http.StatusBadRequest}
 }
 
 // takeDevice checks a poll and uses the device code up if the person has agreed.
@@ -223,7 +225,7 @@ func (t *tenant) takeDevice(request *tokenRequest, sent string) (deviceCode, *pr
 	case device.expired(t.s.now()):
 		return deviceCode{}, t.fail(70020)
 	case device.state == deviceDeclined:
-		return deviceCode{}, t.deviceRefusal()
+		return deviceCode{}, deviceRefusal()
 	case device.state == devicePending:
 		return deviceCode{}, t.fail(70016)
 	case device.revoked:

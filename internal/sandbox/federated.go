@@ -194,7 +194,7 @@ func (t *tenant) checkFederated(app *application, parsed *jose.JSONWebSignature)
 	}
 	// The only issuer there is.
 	if _, err := parsed.Verify(&t.outsider.key().private.PublicKey); err != nil {
-		return t.fail(50027, "its signature is wrong")
+		return t.fail(50013, "its signature is wrong")
 	}
 	if t.s.now().After(time.Unix(claims.Expires, 0).Add(clockSkew)) {
 		return t.fail(700024)

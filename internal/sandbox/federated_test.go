@@ -45,7 +45,7 @@ func TestFederatedCredential(t *testing.T) {
 		send(sandbox.ScriptClientID, w.plain("/federated/token?"+query)).refused(t, 401, "invalid_client", code)
 	}
 	good := w.plain("/federated/token")
-	send(sandbox.ScriptClientID, good[:len(good)-8]+"AAAAAAAA").refused(t, 401, "invalid_client", 50027)
+	send(sandbox.ScriptClientID, good[:len(good)-8]+"AAAAAAAA").refused(t, 400, "invalid_grant", 50013)
 	send(sandbox.PortalClientID, good).refused(t, 400, "invalid_request", 70021)
 	w.clock.now = w.clock.now.Add(16 * time.Minute)
 	send(sandbox.ScriptClientID, good).refused(t, 401, "invalid_client", 700024)
