@@ -187,7 +187,7 @@ func notes(reading *explain.Reading) []templates.Problem {
 			What: "Only its first 64 KB were read.", Next: "If the error stands further down, paste that part alone."})
 	}
 	if !reading.ByWords && len(reading.Entries) == 0 && len(reading.Unknown) == 0 && reading.Reference == "" {
-		out = append(out, templates.Problem{Tone: templates.ToneInfo, Title: "No code was found in the text",
+		out = append(out, templates.Problem{Tone: templates.ToneInfo, Title: "No code that is known here is in the text",
 			What: "An AADSTS number that is known here, the name of an OAuth error, or a reference of twelve characters would be one.",
 			Next: "Look it up by a word or two instead, such as redirect."})
 	}

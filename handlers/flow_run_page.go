@@ -34,7 +34,7 @@ func whereWords(at flows.Place) string {
 
 // parties say who refused in a sentence.
 var parties = map[flows.Party]string{flows.Portal: "the portal", flows.Tenant: "the tenant", flows.AzTS: "AzTS", flows.Azure: "Azure", flows.Graph: "Microsoft Graph",
-	flows.Machine: "the machine's endpoint", flows.Browser: "the page in the browser", flows.Issuer: "the other issuer"}
+	flows.Machine: "the machine's endpoint", flows.Browser: "the page in the browser", flows.Issuer: "the other issuer", flows.YourAPI: "your API"}
 
 // runOutcome says how a run ended. Where it was broken on purpose, being refused is
 // what was wanted.
