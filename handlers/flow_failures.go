@@ -170,10 +170,15 @@ func (s *failedSignIns) traceOf(r *http.Request, a *attempt, e *apperr.Error) *t
 	return &t
 }
 
-// list is GET /flows/failures?code=&before=&after=.
+// list is GET /flows/failures?code=&before=&after=. A reference in place of the code
+// leads to what it names.
 func (s *failedSignIns) list(w http.ResponseWriter, r *http.Request, live *session.Session) error {
 	q := r.URL.Query()
 	query := failures.Query{Code: clipped(strings.TrimSpace(q.Get("code")))}
+	if reference := explain.Reference(query.Code); reference != "" {
+		redirect(w, templates.FlowFailureURL(reference))
+		return nil
+	}
 	if at, err := time.Parse(time.RFC3339Nano, q.Get("before")); err == nil {
 		query.Before, query.Reference = at, clipped(q.Get("after"))
 	}

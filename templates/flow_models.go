@@ -196,6 +196,31 @@ func wrapLabel(text string) []string {
 
 func (m FlowMessage) anchor() string { return "m-" + m.ID }
 
+// few reports whether a message has so few parameters that they are shown at once.
+func (m FlowMessage) few() bool { return len(m.Parameters) <= 4 }
+
+// needs counts the parameters by how much v2 needs them.
+func (m FlowMessage) needs() string {
+	counts := map[string]int{}
+	for _, p := range m.Parameters {
+		counts[p.V2]++
+	}
+	var parts []string
+	for _, need := range []string{"required", "recommended", "optional"} {
+		if n := counts[need]; n > 0 {
+			parts = append(parts, strconv.Itoa(n)+" "+need)
+		}
+	}
+	text := plural(len(m.Parameters), "parameter")
+	switch {
+	case len(m.Parameters) == 1:
+		return text + ": " + m.Parameters[0].V2
+	case len(parts) > 0:
+		return text + ": " + strings.Join(parts, ", ")
+	}
+	return text
+}
+
 func (m FlowMessage) anyV1() bool {
 	for _, p := range m.Parameters {
 		if p.V1 != p.V2 {

@@ -112,7 +112,7 @@ func TestFlowsAreRun(t *testing.T) {
 		t.Fatalf("the link is %q", link)
 	}
 	desk.get(share.Path).has("main", "It went through")
-	desk.get(share.Path).has(".shared-by", "Dana Reyes (dana@contoso.com)")
+	desk.get(share.Path).has(".run-note", "Dana Reyes (dana@contoso.com)")
 	if desk.get(share.Path).sel("main form").Length() != 0 {
 		t.Error("the help desk is offered to change the run")
 	}

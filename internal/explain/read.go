@@ -132,6 +132,10 @@ func cut(text string) (string, bool) {
 	return text[:end], true
 }
 
+// Reference returns the reference number of this portal that a text is or has on a
+// line of its own, else "".
+func Reference(text string) string { return reference(text) }
+
 // reference returns a reference number of ours that is all of a text, or stands in
 // what the error page copies.
 func reference(text string) string {
