@@ -97,11 +97,32 @@ type Parts struct {
 	Log   *slog.Logger
 }
 
+// complete says which part is missing of those that everybody needs, and of those
+// that are there together.
+func (p *Parts) complete() error {
+	for name, there := range map[string]bool{"Sessions": p.Sessions != nil, "Provider": p.Provider != nil, "Broker": p.Broker != nil, "Database": p.Database != nil,
+		"Now": p.Now != nil, "Log": p.Log != nil, "BaseURL": p.BaseURL != "", "Closing": p.Closing != nil, "Going": p.Going != nil,
+		"OpenCertificate": p.OpenCertificate != nil, "Lab": p.Lab != nil, "Tenant": p.Tenant != nil, "Runs": p.Runs != nil, "Doctor": p.Doctor != nil} {
+		if !there {
+			return errors.New("handlers: the part " + name + " is missing")
+		}
+	}
+	azts := p.AzTS != nil
+	for name, there := range map[string]bool{"Scans": p.Scans != nil, "Results": p.Results != nil, "Visits": p.Visits != nil, "Delegations": p.Delegations != nil} {
+		if there != azts {
+			return errors.New("handlers: AzTS and " + name + " are there together or not at all")
+		}
+	}
+	if (p.Graph != nil) != (p.Consent != nil) {
+		return errors.New("handlers: Graph and Consent are there together or not at all")
+	}
+	return nil
+}
+
 // New returns the portal's routes. It refuses missing parts.
 func New(p Parts) (http.Handler, error) {
-	if p.Sessions == nil || p.Provider == nil || p.Broker == nil || p.Database == nil || p.Now == nil || p.Log == nil ||
-		p.BaseURL == "" || p.Closing == nil || p.Going == nil || p.OpenCertificate == nil || p.Lab == nil || p.Tenant == nil || p.Runs == nil || p.Doctor == nil || (p.AzTS == nil) != (p.Scans == nil) || (p.Scans == nil) != (p.Results == nil) || (p.Scans == nil) != (p.Visits == nil) || (p.Scans == nil) != (p.Delegations == nil) || (p.Graph == nil) != (p.Consent == nil) {
-		return nil, errors.New("handlers: a part is missing")
+	if err := p.complete(); err != nil {
+		return nil, err
 	}
 	f := &frame{sessions: p.Sessions, provider: p.Provider, rules: p.Rules, environment: p.Environment, notice: p.Notice,
 		version: p.Version, resultsDays: p.ResultsDays, features: Features{AzTS: p.AzTS != nil, Graph: p.Graph != nil},
