@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"azts.internal/portal/internal/entra"
 	"azts.internal/portal/internal/flows"
 	"azts.internal/portal/templates"
 )
@@ -11,7 +12,7 @@ func (f *frame) flowRoutes(p Parts, runs *flowRuns, person func(string, personal
 	helpDesk := func(pattern string, h personal) { person(pattern, f.forHelpDesk(h)) }
 	facts := flows.Facts{Login: p.LoginURL, Client: p.ClientID, Portal: p.BaseURL, API: p.AzTSURL}
 	if p.AzTS != nil {
-		facts.Scope, facts.URI = p.SignIn.TokenScopes[0], p.Catalogue[0].AppIDURI
+		facts.Scope, facts.URI, facts.Handed = p.SignIn.TokenScopes[0], p.Catalogue[0].AppIDURI, entra.ResourceAppID(p.SignIn.TokenScopes[0])
 	}
 	for i := range p.Catalogue {
 		if p.Catalogue[i].Name == "Azure Resource Manager" {

@@ -209,7 +209,7 @@ func New(p Parts) (http.Handler, error) {
 		first.visits, first.news = p.Visits, newNewsroom(p)
 		token := &tokens{frame: f, broker: p.Broker, auth: auth, azts: p.AzTS, mine: mine, catalogue: p.Catalogue, texts: newConsentTexts(f, p.Graph, p.Broker), scopes: p.SignIn.TokenScopes,
 			clientID: p.ClientID, calls: newLimiter(tokenCalls, tokenCallsIn, p.Now), commands: templates.Commands{APIURL: p.AzTSURL, Scope: p.SignIn.TokenScopes[0],
-				AppIDURI: p.Catalogue[0].AppIDURI, LoginURL: p.LoginURL}}
+				AppIDURI: p.Catalogue[0].AppIDURI, ClientID: entra.ResourceAppID(p.SignIn.TokenScopes[0]), LoginURL: p.LoginURL}}
 		found := &findings{frame: f, service: p.Scans, archive: p.Results, subscriptions: mine, portalHost: p.PortalHost}
 		scan := &scans{frame: f, service: p.Scans, subscriptions: mine, broker: p.Broker, auth: auth, findings: found}
 		changes := newComparisons(f, p, mine)

@@ -260,7 +260,7 @@ func samples() map[string]templ.Component {
 		"hostile-results": Results(ResultsPage{Page: hostilePage(), SubscriptionID: hostile, SubscriptionName: hostile, CSVURL: "javascript:alert(1)",
 			Rows: []Result{{ControlID: hostile, Control: hostile, Status: hostile, Severity: hostile, Resource: hostile, Group: hostile, ResourceID: hostile, Reason: strings.Repeat("x", 4000),
 				Description: hostile, Remediation: hostile, Category: hostile, ExceptionState: hostile, ExceptionExpiry: hostile, Justification: hostile, PortalURL: "javascript:alert(1)"}}}),
-		"hostile-tokens": Tokens(TokensPage{Page: hostilePage(), Tabs: []NavItem{{hostile, "javascript:alert(1)", true}}, Commands: Commands{hostile, hostile, hostile, hostile, hostile},
+		"hostile-tokens": Tokens(TokensPage{Page: hostilePage(), Tabs: []NavItem{{hostile, "javascript:alert(1)", true}}, Commands: Commands{hostile, hostile, hostile, hostile, hostile, hostile},
 			Form: TokenForm{Resource: hostile, Name: hostile, What: hostile, Other: hostile, Purpose: hostile, Error: hostile, ErrorNext: hostile,
 				Resources: []NavItem{{hostile, "javascript:alert(1)", true}}, Scopes: []ScopeChoice{{Value: hostile, Name: hostile, Title: hostile, Text: hostile}}},
 			Cards: []TokenCard{{ID: "t1", Resource: hostile, Audience: hostile, Scopes: []string{hostile}, Account: hostile, Purpose: hostile, Revealed: hostile,

@@ -25,6 +25,7 @@ type Commands struct {
 	Scope    string // delegated scope of AzTS by its full name
 	AppIDURI string // what the scope begins with
 	TenantID string
+	ClientID string // that AzTS administrators hand out for scripts
 	LoginURL string // of the cloud, such as https://login.microsoftonline.com
 }
 
@@ -90,7 +91,7 @@ func (c Commands) filler(quote func(string) string) *strings.Replacer {
 	}
 	return strings.NewReplacer("{api}", or(strings.TrimRight(c.APIURL, "/"), "address of the AzTS Web API"), "{scope}", or(c.Scope, "scope"),
 		"{default}", or(c.defaultScope(), "App ID URI/.default"), "{resource}", or(c.AppIDURI, "App ID URI"),
-		"{tenant}", or(c.TenantID, "tenant id"), "{login}", or(c.LoginURL, "address of the sign-in"))
+		"{tenant}", or(c.TenantID, "tenant id"), "{client}", or(c.ClientID, "client id"), "{login}", or(c.LoginURL, "address of the sign-in"))
 }
 
 func (c Commands) defaultScope() string {

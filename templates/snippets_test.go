@@ -8,7 +8,7 @@ import (
 )
 
 var sampleCommands = Commands{APIURL: "https://azts.example/", Scope: "api://a'b/user_impersonation", AppIDURI: "api://a'b", TenantID: sampleID(1),
-	LoginURL: "https://login.example"}
+	ClientID: sampleID(2), LoginURL: "https://login.example"}
 
 // TestCommandsKeepTheTokenOutOfHistory: a token in a command line would stay in
 // the shell's history and in the list of processes.
@@ -63,7 +63,7 @@ func TestGetCommandsNameTheSameToken(t *testing.T) {
 func TestCommandsAskAsAPublicClient(t *testing.T) {
 	for _, s := range sampleCommands.Sets(true) {
 		file, _ := sampleCommands.CommandFile(s.File)
-		if own := strings.Contains(file, "'<client id>'"); own != strings.Contains(file, "AADSTS7000218") || own != (s.Key == "msal-ps" || s.Key == "get-curl") {
+		if own := strings.Contains(file, sampleCommands.ClientID); own != strings.Contains(file, "AADSTS7000218") || own != (s.Key == "msal-ps" || s.Key == "get-curl") {
 			t.Errorf("%s does not say which client asks", s.File)
 		}
 	}

@@ -206,8 +206,8 @@ var msalBlocks = append([]CommandBlock{
 	{titleGet, `Install-Module -Name MSAL.PS -AllowClobber -Scope CurrentUser -Repository PSGallery # once
 $api = {api}
 $subscription = '<subscription id>'
-# A public client: the AzTS administrator hands out its id. This portal's own demands a secret (AADSTS7000218).
-$client = '<client id>'
+# The client id that AzTS administrators hand out: a public client. The portal's own demands a secret (AADSTS7000218).
+$client = {client}
 $answer = Get-MsalToken -TenantId {tenant} -ClientId $client -RedirectUri 'https://localhost' -Scopes {scope}
 $token = ConvertTo-SecureString $answer.AccessToken -AsPlainText -Force`},
 	{titleDevice, `# Instead of the last two lines above:
@@ -240,8 +240,8 @@ var deviceCodeBlocks = append([]CommandBlock{
 	{"Ask for a code", `api={api}
 subscription='<subscription id>'
 login={login} tenant={tenant} scope={scope}
-# A public client: the AzTS administrator hands out its id. This portal's own demands a secret (AADSTS7000218).
-client='<client id>'
+# The client id that AzTS administrators hand out: a public client. The portal's own demands a secret (AADSTS7000218).
+client={client}
 answer=$(curl -sS -X POST "$login/$tenant/oauth2/v2.0/devicecode" \
   -d client_id="$client" --data-urlencode "scope=$scope offline_access")
 jq -r .message <<< "$answer"`},

@@ -1567,7 +1567,7 @@ func tokenCommands(c Commands) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 134, "<p>Azure CLI and Az PowerShell get a token for AzTS only if the AzTS administrator has listed them at the API, under Authorized client applications; otherwise the sign-in answers AADSTS65001.</p><p>Get-MsalToken and the device code need a client id that allows public client flows, or the sign-in answers AADSTS7000218. Fill in the one that your AzTS administrator hands out: this portal's own demands a secret. A Conditional Access policy may forbid the device code.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 134, "<p>Azure CLI and Az PowerShell get a token for AzTS only if the AzTS administrator has listed them at the API, under Authorized client applications; otherwise the sign-in answers AADSTS65001.</p><p>Get-MsalToken and the device code need a client id that allows public client flows, or the sign-in answers AADSTS7000218. The one filled in is that of the AzTS Web API, which AzTS administrators usually hand out; use another if yours gave you one. A Conditional Access policy may forbid the device code.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

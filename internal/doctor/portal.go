@@ -89,7 +89,7 @@ func (x *examination) settings() Check {
 	if x.cfg.AzTSURL != "" && !entra.HasCode(x.cfg.ResponseType) {
 		wrong = append(wrong, "PORTAL_RESPONSE_TYPE is id_token: people get no token for AzTS at sign-in, and each needs one more visit.")
 	}
-	if api := resourceID(x.cfg.AzTSScope); api != "" && strings.EqualFold(api, x.cfg.ClientID) {
+	if api := entra.ResourceAppID(x.cfg.AzTSScope); api != "" && strings.EqualFold(api, x.cfg.ClientID) {
 		wrong = append(wrong, "PORTAL_AZTS_SCOPE names this portal's own client id, not that of the AzTS Web API.")
 	}
 	if x.cfg.AzTSURL != "" && hostOf(x.cfg.AzTSURL) == hostOf(x.cfg.BaseURL) {
@@ -105,15 +105,6 @@ func (x *examination) settings() Check {
 		return c.warn(strings.Join(wrong, " "), apperr.MenderDeveloper, "Correct the settings and start the portal again.")
 	}
 	return c.good("No setting contradicts another.")
-}
-
-// resourceID returns the client id in a scope api://<client id>/…; "" for another form.
-func resourceID(scope string) string {
-	uri := entra.ResourceOf(scope)
-	if id, found := strings.CutPrefix(uri, "api://"); found && entra.IsGUID(id) {
-		return strings.ToLower(id)
-	}
-	return ""
 }
 
 func hostOf(address string) string {

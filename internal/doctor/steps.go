@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"azts.internal/portal/internal/apperr"
+	"azts.internal/portal/internal/entra"
 )
 
 // Step is one of the four that the administrator of AzTS takes to open its REST
@@ -28,7 +29,7 @@ type Facts struct {
 }
 
 func (x *examination) facts() Facts {
-	return Facts{TenantID: cmp.Or(x.cfg.TenantID, x.visit.Tenant), ClientID: cmp.Or(resourceID(x.cfg.AzTSScope), x.apiApp), Scope: x.cfg.AzTSScope,
+	return Facts{TenantID: cmp.Or(x.cfg.TenantID, x.visit.Tenant), ClientID: cmp.Or(entra.ResourceAppID(x.cfg.AzTSScope), x.apiApp), Scope: x.cfg.AzTSScope,
 		URL: x.cfg.AzTSURL, Portal: x.cfg.BaseURL}
 }
 

@@ -39,6 +39,15 @@ type ResourceScope struct {
 // Scope returns the full name of a scope of the resource, as it is asked for.
 func (r *Resource) Scope(name string) string { return r.AppIDURI + "/" + name }
 
+// ResourceAppID returns the client id of the API in a scope of the form
+// api://<client id>/…, "" for another form.
+func ResourceAppID(scope string) string {
+	if id, found := strings.CutPrefix(ResourceOf(scope), "api://"); found && IsGUID(id) {
+		return strings.ToLower(id)
+	}
+	return ""
+}
+
 // ResourceOf returns the App ID URI that a scope begins with; "" for a scope
 // without one, such as openid.
 func ResourceOf(scope string) string {

@@ -9,7 +9,7 @@ const (
 	azToken     = "$token = (Get-AzAccessToken -ResourceUrl '{uri}').Token | ConvertFrom-SecureString -AsPlainText"
 	azTokenNote = "Since Az 14 the token is a SecureString; leave the last part out before that."
 
-	publicClient = "The client id that the AzTS administrator hands out: a public client. This portal's own demands a secret (7000218)."
+	publicClient = "The client id is the one that AzTS administrators hand out, usually that of the Web API itself: it has to allow public clients. This portal's own demands a secret (7000218)."
 )
 
 var codeCommands = []Command{

@@ -209,6 +209,11 @@ func TestFactsFillExamples(t *testing.T) {
 			}
 		}
 	}
+	for text, want := range map[string]string{"": "-d client_id='<client id>'", "abc": "-d client_id='abc'"} {
+		if got := (Facts{Handed: text}).Fill("-d client_id='<client id>'"); got != want {
+			t.Errorf("handed out %q: %s", text, got)
+		}
+	}
 	if got := (Facts{}).Fill("{login} {nonsense}"); got != "{login} {nonsense}" {
 		t.Errorf("what is not known became %q", got)
 	}

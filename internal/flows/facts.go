@@ -8,6 +8,9 @@ type Facts struct {
 	Login  string // the company sign-in, such as https://login.microsoftonline.com
 	Tenant string // its id
 	Client string // client id of this portal
+	// Handed is the client id that AzTS administrators hand out for scripts, a public
+	// client: it stands for <client id>.
+	Handed string
 	URI    string // App ID URI of AzTS
 	Scope  string // delegated scope of AzTS, by its full name
 	API    string // base URL of the AzTS Web API
@@ -24,6 +27,9 @@ func (f Facts) Fill(text string) string {
 		if value != "" {
 			pairs = append(pairs, name, value)
 		}
+	}
+	if f.Handed != "" {
+		pairs = append(pairs, "<client id>", f.Handed)
 	}
 	return strings.NewReplacer(pairs...).Replace(text)
 }
