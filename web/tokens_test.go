@@ -307,11 +307,14 @@ func TestCommandFiles(t *testing.T) {
 		}
 		all += p.body
 	})
-	for _, want := range []string{sandbox.TenantID, sandbox.PortalClientID, sandbox.AzTSAppIDURI + "/user_impersonation", sandbox.AzTSAppIDURI + "/.default",
+	for _, want := range []string{sandbox.TenantID, "client='" + sandbox.AzTSAppID + "'", "$client = '" + sandbox.AzTSAppID + "'", sandbox.AzTSAppIDURI + "/user_impersonation", sandbox.AzTSAppIDURI + "/.default",
 		"login='" + w.tenant.url + "'", "DeviceCode", "UseDeviceAuthentication", "use-device-code", "device_code"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no file holds %s", want)
 		}
+	}
+	if strings.Contains(all, sandbox.PortalClientID) {
+		t.Error("a command asks as the portal, which demands a secret")
 	}
 	b.get("/tokens/commands/azts.exe").want(http.StatusNotFound, "There is nothing here")
 }
