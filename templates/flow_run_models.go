@@ -106,6 +106,7 @@ type RunMessage struct {
 	Address              []RunPart
 	Query                []RunField // that stand in the address
 	Header, AnswerHeader []RunField
+	HeadersOpen          bool // what was wrong stands there
 	Sent, Answered       RunBody
 	Status               string // with its words; "" where no answer is known
 	Failed               bool
