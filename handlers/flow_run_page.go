@@ -100,11 +100,11 @@ func (a *flowRuns) runPage(r *http.Request, run *flows.Run, here string) templat
 			NextIn: max(1, int(w.NextAt.Sub(a.now())/time.Second)+1)}
 	}
 	for _, c := range t.Correlations {
-		page.Correlations = append(page.Correlations, templates.RunField{Name: c.Name, Value: runParts(c.Value)})
+		page.Correlations = append(page.Correlations, templates.FlowFact{Label: c.Name, Value: c.Value})
 	}
 	page.IDs = "Correlation and trace ids"
 	if run.Place != flows.InLab {
-		page.IDs = "Ids for the tenant's logs"
+		page.IDs, page.AtTenant = "Ids for the tenant's logs", run.Place == flows.InTenant
 		page.Notes = tenantNotes(run)
 	}
 	page.Told = page.Step == 0 || page.Step == len(t.Messages) || page.Step == run.Outcome.Message

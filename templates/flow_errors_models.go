@@ -73,6 +73,12 @@ type ErrorLine struct{ Code, Meaning string }
 // FlowFact is a name and a value.
 type FlowFact struct{ Label, Value string }
 
+// Where ids of the company sign-in are looked up.
+const (
+	signInLogTitle = "Search the sign-in log by this"
+	signInLogPlace = "Entra admin center → Monitoring & health → Sign-in logs → filter by correlation id or request id."
+)
+
 // FlowFailuresPage lists the sign-ins that failed.
 type FlowFailuresPage struct {
 	Page

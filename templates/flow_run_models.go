@@ -59,8 +59,9 @@ type RunPage struct {
 	Diagram   FlowDiagram
 	Messages  []RunMessage
 	// Correlations are the ids by which the tenant's logs can be searched.
-	Correlations []RunField
+	Correlations []FlowFact
 	IDs          string // their heading
+	AtTenant     bool   // they are the tenant's
 	Notes        []RunNote
 	Dropped      int
 	Present      bool
@@ -159,6 +160,14 @@ func (m *RunMessage) tone() Tone {
 		return ToneSuccess
 	}
 	return ToneInfo
+}
+
+// idsPlace says where the ids are looked up; "" for those of the sandbox.
+func (v *RunPage) idsPlace() string {
+	if v.AtTenant {
+		return signInLogPlace
+	}
+	return ""
 }
 
 func runLead(v *RunPage) string {

@@ -16,7 +16,7 @@ func runSamples() map[string]templ.Component {
 	one := RunPage{Page: samplePage(FlowsURL), Tabs: tabs, ID: "r1", Flow: "code", Title: "Authorization code", Where: "In the sandbox", Failure: "used code",
 		StartedAt: sampleNow, EndsAt: sampleNow.Add(23 * time.Hour), Outcome: outcome, Steps: 2, CanShare: true, Share: "https://portal.example/flows/shared/abc",
 		WholeURL: "/flows/runs/r1", StepsURL: "/flows/runs/r1?step=1", PresentURL: "/flows/runs/r1?present=1", PlainURL: "/flows/runs/r1", HARURL: "/flows/runs/r1/trace.har", JSONURL: "/flows/runs/r1/trace.json",
-		Correlations: []RunField{{Name: "Correlation ID", Value: text(sampleID(5))}}, IDs: "Ids for the tenant's logs", Notes: []RunNote{{"What you may do has changed.", "Your access", "/access"}}, Dropped: 1,
+		Correlations: []FlowFact{{"Correlation ID", sampleID(5)}}, IDs: "Ids for the tenant's logs", AtTenant: true, Notes: []RunNote{{"What you may do has changed.", "Your access", "/access"}}, Dropped: 1,
 		Diagram: FlowDiagram{Title: "Authorization code, as it went", Parties: []string{"Browser", "Portal", "Tenant"}, Arrows: []FlowArrow{
 			{From: 0, To: 2, Label: "Authorization request", URL: "#s-1"}, {From: 1, To: 2, Label: "Token request", URL: "#s-2", Failed: true}}},
 		Told: true, Messages: []RunMessage{
@@ -43,7 +43,7 @@ func runSamples() map[string]templ.Component {
 	field := []RunField{{Name: hostile, Value: h, Meaning: hostile, Wrong: true}}
 	bad := RunPage{Page: hostilePage(), ID: hostile, Flow: hostile, Title: hostile, Where: hostile, Failure: hostile, Outcome: RunOutcome{Tone: ToneError, Title: hostile, Text: hostile, Refused: hostile, Code: hostile, Check: hostile, Why: hostile, Message: "javascript:alert(1)"},
 		Diagram:      FlowDiagram{Title: hostile, Parties: []string{hostile, "B"}, Arrows: []FlowArrow{{From: 0, To: 1, Label: hostile, URL: "javascript:alert(1)"}}},
-		Correlations: field, IDs: hostile, Notes: []RunNote{{hostile, hostile, "javascript:alert(1)"}}, Share: hostile, SharedBy: hostile, Told: true, HARURL: "javascript:alert(1)", JSONURL: hostile,
+		Correlations: []FlowFact{{hostile, hostile}}, IDs: hostile, Notes: []RunNote{{hostile, hostile, "javascript:alert(1)"}}, Share: hostile, SharedBy: hostile, Told: true, HARURL: "javascript:alert(1)", JSONURL: hostile,
 		Messages: []RunMessage{{Number: 1, From: hostile, To: hostile, Name: hostile, What: hostile, Explained: "javascript:alert(1)", Method: hostile, Address: h, Query: field, Header: field,
 			Sent: RunBody{Fields: field, Text: h, Note: hostile, Fold: hostile}, Status: hostile, After: hostile, Took: hostile, AnswerHeader: field, Answered: RunBody{Text: []RunPart{{hostile, true}}, Note: hostile}, Error: hostile,
 			Tokens: []RunToken{{Name: hostile, Header: field, Claims: field}}}}}

@@ -20,6 +20,9 @@ func (s *Sandbox) Transport() http.RoundTripper { return transport{s} }
 
 type transport struct{ s *Sandbox }
 
+// maxUnread bounds what is read of a body that no handler wanted.
+const maxUnread = 1 << 20
+
 // errBrokenOff is what a client sees of a handler that gave up midway.
 var errBrokenOff = errors.New("sandbox: the answer broke off")
 
@@ -46,6 +49,8 @@ func (t transport) RoundTrip(sent *http.Request) (answer *http.Response, err err
 	}()
 	taken := &recorder{header: http.Header{}}
 	t.s.ServeHTTP(taken, arrived(sent, body))
+	// On a wire all of it is sent, whether the handler reads it or not.
+	_, _ = io.Copy(io.Discard, io.LimitReader(body, maxUnread))
 	if err := sent.Context().Err(); err != nil {
 		return nil, err
 	}
