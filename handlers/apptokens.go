@@ -166,15 +166,17 @@ func (f *appForm) take(part *multipart.Part) error {
 	return nil
 }
 
-// show is GET /tokens/app?kind=. It asks nobody.
+// show is GET /tokens/app?kind=&do=. It asks nobody.
 func (t *appTokens) show(w http.ResponseWriter, r *http.Request, live *session.Session) error {
 	if len(t.provider.Tenants()) == 0 {
 		return errAppsElsewhere
 	}
 	view := appView{}
-	if kind := r.URL.Query().Get("kind"); appFlows[kind] != "" {
+	q := r.URL.Query()
+	if kind := q.Get("kind"); appFlows[kind] != "" {
 		view.form.Kind = kind
 	}
+	view.run = q.Get("do") == templates.AppRun
 	return t.answer(w, r, live, http.StatusOK, view)
 }
 
@@ -183,6 +185,7 @@ type appView struct {
 	form    templates.AppForm
 	problem error
 	reveal  string // id of the token to show
+	run     bool   // the form is for a run
 }
 
 func (t *appTokens) answer(w http.ResponseWriter, r *http.Request, live *session.Session, status int, v appView) error {
@@ -191,7 +194,7 @@ func (t *appTokens) answer(w http.ResponseWriter, r *http.Request, live *session
 		return err
 	}
 	page := templates.AppTokensPage{Page: t.page(r, "App tokens", templates.TokensURL), Tabs: templates.TokenTabs(templates.AppTokensURL),
-		Tenants: t.provider.Tenants(), Form: v.form}
+		Tenants: t.provider.Tenants(), Form: v.form, Run: v.run}
 	page.Path = templates.AppTokensURL
 	page.Flash = t.flash(w, r)
 	for _, resource := range t.catalogue {
@@ -347,7 +350,7 @@ func (t *appTokens) refuse(w http.ResponseWriter, r *http.Request, live *session
 		attrs = append(attrs, slog.String("client_id", form.ClientID))
 	}
 	t.log.LogAttrs(r.Context(), slog.LevelInfo, "no token for an application", attrs...)
-	return t.answer(w, r, live, statuses[e.Kind], appView{form: form.shown(), problem: err})
+	return t.answer(w, r, live, statuses[e.Kind], appView{form: form.shown(), problem: err, run: form.do == templates.AppRun})
 }
 
 // keep stores a token and leads to the page that shows it.

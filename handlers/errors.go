@@ -145,6 +145,12 @@ func (f *frame) message(r *http.Request, err error, e *apperr.Error, status int)
 		page.Tone = templates.ToneWarning
 	}
 	var signIn *refusal
+	if errors.As(err, &signIn) {
+		page.Wanted = wanted(signIn.returnTo)
+	}
+	if f.keepsFailures && r.URL.Path == callbackPath {
+		page.LookUpURL = f.baseURL + templates.FlowFailureURL(reqlog.ID(r.Context()))
+	}
 	switch {
 	case errors.As(err, &signIn) && signIn.purpose == purposeAdminConsent:
 		page.Heading = "This is no answer to a sign-in"

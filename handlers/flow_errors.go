@@ -223,7 +223,7 @@ func (d *errorDesk) reference(r *http.Request, live *session.Session, reading ex
 // who is who mends an error, as the desk says it.
 var who = map[apperr.Mender]string{
 	apperr.MenderNobody:    "Nobody has to: it passes by itself.",
-	apperr.MenderPerson:    "The person who sees it.",
+	apperr.MenderPerson:    "The person who signs in.",
 	apperr.MenderHelpDesk:  "The help desk.",
 	apperr.MenderAdmin:     "An administrator.",
 	apperr.MenderDeveloper: "The developer, or whoever runs the application.",

@@ -175,10 +175,19 @@ func (s *failedSignIns) traceOf(r *http.Request, a *attempt, e *apperr.Error) *t
 func (s *failedSignIns) list(w http.ResponseWriter, r *http.Request, live *session.Session) error {
 	q := r.URL.Query()
 	query := failures.Query{Code: clipped(strings.TrimSpace(q.Get("code")))}
-	if reference := explain.Reference(query.Code); reference != "" {
-		redirect(w, templates.FlowFailureURL(reference))
-		return nil
+	missing := ""
+	if reference := explain.Reference(strings.ToUpper(query.Code)); reference != "" {
+		_, err := s.archive.Find(r.Context(), reference)
+		if err == nil {
+			redirect(w, templates.FlowFailureURL(reference))
+			return nil
+		}
+		if !apperr.IsKind(err, apperr.NotFound) {
+			return err
+		}
+		missing, query.Code = reference, ""
 	}
+	query.Code = codeTyped(query.Code)
 	if at, err := time.Parse(time.RFC3339Nano, q.Get("before")); err == nil {
 		query.Before, query.Reference = at, clipped(q.Get("after"))
 	}
@@ -186,7 +195,7 @@ func (s *failedSignIns) list(w http.ResponseWriter, r *http.Request, live *sessi
 	if err != nil {
 		return err
 	}
-	page := templates.FlowFailuresPage{Page: s.page(r, "Failed sign-ins", templates.FlowsURL), Tabs: s.flowTabs(live, templates.FlowFailuresURL), Code: query.Code,
+	page := templates.FlowFailuresPage{Page: s.page(r, "Failed sign-ins", templates.FlowsURL), Tabs: s.flowTabs(live, templates.FlowFailuresURL), Code: query.Code, Missing: missing,
 		Later: !query.Before.IsZero(), Days: failures.Days}
 	for _, rec := range rows {
 		page.Rows = append(page.Rows, templates.FailureRow{Reference: rec.Reference, Code: rec.Code, At: rec.At, Begun: rec.Begun})
@@ -196,6 +205,16 @@ func (s *failedSignIns) list(w http.ResponseWriter, r *http.Request, live *sessi
 		page.OlderURL = templates.FlowFailuresQueryURL(query.Code, last.At, last.Reference)
 	}
 	return s.render(w, r, http.StatusOK, templates.FailedSignIns(page))
+}
+
+// codeTyped is the beginning of a code as people type and say it: the number of an
+// AADSTS error is often all that they have.
+func codeTyped(text string) string {
+	number := strings.TrimPrefix(strings.ToUpper(text), "AADSTS")
+	if bareNumber.MatchString(number) {
+		return "AADSTS" + number
+	}
+	return strings.ToLower(text)
 }
 
 // show is GET /flows/failures/{reference}.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"azts.internal/portal/internal/explain"
 	"azts.internal/portal/internal/flows"
 	"azts.internal/portal/internal/trace"
 	"azts.internal/portal/templates"
@@ -21,16 +22,6 @@ func flowTitle(id string) string {
 	return cmp.Or(flow.Title, id)
 }
 
-func whereWords(at flows.Place) string {
-	switch at {
-	case flows.InTenant:
-		return "At your tenant"
-	case flows.InAzure:
-		return "In Azure, as this portal's machine"
-	}
-	return "In the sandbox"
-}
-
 // parties say who refused in a sentence.
 var parties = map[flows.Party]string{flows.Portal: "the portal", flows.Tenant: "the tenant", flows.AzTS: "AzTS", flows.Azure: "Azure", flows.Graph: "Microsoft Graph",
 	flows.Machine: "the machine's endpoint", flows.Browser: "the page in the browser", flows.Issuer: "the other issuer", flows.YourAPI: "your API"}
@@ -38,7 +29,7 @@ var parties = map[flows.Party]string{flows.Portal: "the portal", flows.Tenant: "
 // runOutcome says how a run ended. Where it was broken on purpose, being refused is
 // what was wanted.
 func runOutcome(run *flows.Run) templates.RunOutcome {
-	o := templates.RunOutcome{Text: run.Outcome.Text, Code: run.Outcome.Code}
+	o := templates.RunOutcome{Text: runParts(run.Outcome.Text), Code: run.Outcome.Code}
 	if run.Outcome.Refused != "" {
 		o.Refused = string(run.Outcome.Refused)
 	}
@@ -61,6 +52,9 @@ func runOutcome(run *flows.Run) templates.RunOutcome {
 	default:
 		o.Tone, o.Title = templates.ToneWarning, "Refused by "+by
 	}
+	if known := explain.ByCode(o.Code); !run.Outcome.Expected && len(known) > 0 {
+		o.Next, o.Mender = known[0].Next, who[known[0].Mender]
+	}
 	return o
 }
 
@@ -68,7 +62,7 @@ func runOutcome(run *flows.Run) templates.RunOutcome {
 func (a *flowRuns) runPage(r *http.Request, run *flows.Run, here string) templates.RunPage {
 	t := &run.Trace
 	flow, _ := flows.Find(run.Flow)
-	page := templates.RunPage{Page: a.page(r, "Run", templates.FlowsURL), Flow: run.Flow, Title: flowTitle(run.Flow), Where: whereWords(run.Place), StartedAt: run.StartedAt,
+	page := templates.RunPage{Page: a.page(r, "Run", templates.FlowsURL), Flow: run.Flow, Title: flowTitle(run.Flow), Where: run.Place.Label(), StartedAt: run.StartedAt,
 		EndsAt: run.EndsAt, Outcome: runOutcome(run), Dropped: t.Dropped, Steps: len(t.Messages), HARURL: here + "/trace.har", JSONURL: here + "/trace.json",
 		WholeURL: here, StepsURL: here + "?step=1", PresentURL: here + "?present=1", PlainURL: here}
 	if failure, ok := flows.FindFailure(run.Failure); ok {
@@ -120,6 +114,9 @@ func tenantNotes(run *flows.Run) []templates.RunNote {
 	case run.Place == flows.InAzure:
 		return []templates.RunNote{{Text: "Tries that failed are repeated after the pauses of the table, so one run can take two minutes. The token was thrown away.", Label: "Get one to keep", URL: templates.AppTokensURL}}
 	case slices.Contains(slices.Collect(maps.Values(appFlows)), run.Flow):
+		if run.Outcome.Refused != "" {
+			return nil
+		}
 		return []templates.RunNote{{Text: "The token was thrown away, and AzTS was not called: that would start a scan.", Label: "Get a token to keep", URL: templates.AppTokensURL}}
 	case run.Flow == "incremental-consent" && run.Outcome.Refused == "" && run.Outcome.Expected:
 		return []templates.RunNote{{Text: "The consent stays at the tenant. If you were asked nothing, you had already agreed.", Label: "See what you agreed to", URL: templates.AccessURL}}

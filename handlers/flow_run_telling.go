@@ -44,6 +44,9 @@ func (t runTelling) message(number int, failed, alone bool) templates.RunMessage
 	if known, ok := t.flow.Message(m.ID); ok {
 		one.What, one.Explained = known.What, templates.FlowURL(t.flow.ID)+"#m-"+m.ID
 	}
+	if m.ID == "answer" && m.To == string(flows.Portal) && t.asksLater(number) {
+		one.What += " The portal answers only when it has what it asks for below: keys, or tokens."
+	}
 	address, query := m.Request.Address()
 	one.Address, one.Query = runParts(address), t.parameters(m.ID, query, number)
 	one.Sent = t.body(m.ID, &m.Request.Body, number)
@@ -66,6 +69,13 @@ func (t runTelling) message(number int, failed, alone bool) templates.RunMessage
 	}
 	one.HeadersOpen = slices.ContainsFunc(one.Header, isWrong)
 	return one
+}
+
+// asksLater reports whether the portal asks the tenant for something after a message.
+func (t runTelling) asksLater(number int) bool {
+	return slices.ContainsFunc(t.run.Trace.Messages[number:], func(m trace.Message) bool {
+		return m.From == string(flows.Portal) && m.To == string(flows.Tenant)
+	})
 }
 
 func isWrong(f templates.RunField) bool { return f.Wrong }

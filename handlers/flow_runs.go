@@ -30,19 +30,18 @@ const (
 // flowRuns is the area of flows that are run.
 type flowRuns struct {
 	*frame
-	auth    *auth
-	lab     *flows.Lab
-	tenant  *flows.TenantRuns
-	keeper  *flows.Keeper
-	tries   *limiter
-	baseURL string
+	auth   *auth
+	lab    *flows.Lab
+	tenant *flows.TenantRuns
+	keeper *flows.Keeper
+	tries  *limiter
 	// machineScope is what the machine of this portal is asked for in a run.
 	machineScope string
 	closing      <-chan struct{}
 }
 
 func newFlowRuns(f *frame, p Parts, a *auth) *flowRuns {
-	runs := &flowRuns{frame: f, auth: a, lab: p.Lab, tenant: p.Tenant, keeper: p.Runs, baseURL: p.BaseURL, tries: newLimiter(flowRunsMost, flowRunsIn, p.Now), closing: p.Closing}
+	runs := &flowRuns{frame: f, auth: a, lab: p.Lab, tenant: p.Tenant, keeper: p.Runs, tries: newLimiter(flowRunsMost, flowRunsIn, p.Now), closing: p.Closing}
 	if p.AzTS != nil {
 		runs.machineScope = p.Catalogue[0].Scope(entra.DefaultScope)
 	}
@@ -70,7 +69,13 @@ func (a *flowRuns) start(w http.ResponseWriter, r *http.Request, live *session.S
 	}
 	where, failure := flows.Place(r.PostForm.Get("where")), r.PostForm.Get("failure")
 	if !flow.Breaks(failure, where) || !a.tenant.Offers(flow.ID, where) {
-		return errFlowNotHere
+		broken, known := flows.FindFailure(failure)
+		if !known || !flow.Breaks(failure, flows.InLab) || !a.tenant.Offers(flow.ID, where) {
+			return errFlowNotHere
+		}
+		a.sessions.AddFlash(w, session.Flash{Text: "“" + broken.Title + "” can be tried in the sandbox only. Nothing was sent."})
+		redirect(w, templates.FlowURL(flow.ID))
+		return nil
 	}
 	for kind, id := range appFlows {
 		if id == flow.ID && where == flows.InTenant {
@@ -197,7 +202,7 @@ func (a *flowRuns) list(w http.ResponseWriter, r *http.Request, live *session.Se
 	page.Flash = a.flash(w, r)
 	for i := range runs {
 		run := &runs[i]
-		line := templates.RunLine{ID: run.ID, Title: flowTitle(run.Flow), Where: whereWords(run.Place), StartedAt: run.StartedAt, Outcome: runOutcome(run)}
+		line := templates.RunLine{ID: run.ID, Title: flowTitle(run.Flow), Where: run.Place.Label(), StartedAt: run.StartedAt, Outcome: runOutcome(run), Shared: run.SharedBy != ""}
 		if failure, ok := flows.FindFailure(run.Failure); ok {
 			line.Failure = failure.Title
 		}
@@ -256,7 +261,7 @@ func (a *flowRuns) share(w http.ResponseWriter, r *http.Request, live *session.S
 	if _, err := a.keeper.Share(r.Context(), live.User.ID, run.ID, live.User.DisplayName()+" ("+live.User.Account+")"); err != nil {
 		return err
 	}
-	return a.changed(w, r, live, run.ID, "a run is shared with the help desk", "The help desk can see this run by the link below, until it ends or you end it.")
+	return a.changed(w, r, live, run.ID, "a run is shared with the help desk", "The help desk can see this run by its link, until it ends or you end it.")
 }
 
 // unshare is POST /flows/runs/{run}/unshare.
@@ -297,9 +302,9 @@ func (a *flowRuns) export(har bool, find func(*http.Request, *session.Session) (
 			return err
 		}
 		var b bytes.Buffer
-		kind, name := "application/json", run.Flow+".json"
+		kind, name := "application/json", strings.Trim(run.Flow+"-"+run.Failure, "-")+".json"
 		if har {
-			name = run.Flow + ".har"
+			name = strings.TrimSuffix(name, ".json") + ".har"
 			err = run.Trace.WriteHAR(&b, templates.ProductName, a.version)
 		} else {
 			err = run.Trace.WriteJSON(&b)

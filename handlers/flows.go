@@ -53,7 +53,7 @@ func (c *flowCatalogue) show(w http.ResponseWriter, r *http.Request, live *sessi
 		UseWhen: flow.UseWhen, AvoidWhen: flow.AvoidWhen, Risks: flow.Risks, PlacesNote: flow.PlacesNote, Diagram: diagramOf(flow)}
 	for _, at := range flow.Places {
 		if c.tenant.Offers(flow.ID, at) {
-			page.Places = append(page.Places, templates.FlowPlace{Value: string(at), Label: whereWords(at)})
+			page.Places = append(page.Places, templates.FlowPlace{Value: string(at), Label: at.Label()})
 		}
 	}
 	for i, m := range flow.Messages {
@@ -81,6 +81,7 @@ func (c *flowCatalogue) show(w http.ResponseWriter, r *http.Request, live *sessi
 		}
 		page.RetryDelays = "At most " + fmt.Sprint(len(delays)) + " more tries, after " + strings.Join(delays, ", ") + " seconds."
 	}
+	page.Flash = c.flash(w, r)
 	return c.render(w, r, http.StatusOK, templates.Flow(page))
 }
 

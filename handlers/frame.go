@@ -28,8 +28,11 @@ type frame struct {
 	version     string
 	features    Features
 	overTLS     bool // browsers reach us by https
-	downloads   downloads
-	resultsDays int // for which the results of a scan are kept
+	baseURL     string
+	// keepsFailures says that the help desk can look up sign-ins that failed.
+	keepsFailures bool
+	downloads     downloads
+	resultsDays   int // for which the results of a scan are kept
 	// opens reports whether a page can be opened at a path, which begins with a slash.
 	opens func(path string) bool
 	now   func() time.Time

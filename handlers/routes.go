@@ -126,7 +126,7 @@ func New(p Parts) (http.Handler, error) {
 	}
 	f := &frame{sessions: p.Sessions, provider: p.Provider, rules: p.Rules, environment: p.Environment, notice: p.Notice,
 		version: p.Version, resultsDays: p.ResultsDays, features: Features{AzTS: p.AzTS != nil, Graph: p.Graph != nil},
-		overTLS: strings.HasPrefix(p.BaseURL, "https://"), now: p.Now, log: p.Log}
+		overTLS: strings.HasPrefix(p.BaseURL, "https://"), baseURL: p.BaseURL, keepsFailures: p.Failures != nil, now: p.Now, log: p.Log}
 	auth := &auth{frame: f, provider: p.Provider, broker: p.Broker, signIn: p.SignIn, scans: p.Scans, delegations: p.Delegations}
 	auth.runs = newFlowRuns(f, p, auth)
 	if p.Graph != nil {

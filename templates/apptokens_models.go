@@ -17,9 +17,9 @@ const (
 // is said and keeps no token.
 const AppRun = "run"
 
-// AppFormURL returns the address of the form with one kind of credential chosen.
+// AppFormURL returns the address of the form for a run with one kind of credential.
 func AppFormURL(kind string) string {
-	return AppTokensURL + "?" + url.Values{"kind": {kind}}.Encode() + "#app-request"
+	return AppTokensURL + "?" + url.Values{"kind": {kind}, "do": {AppRun}}.Encode()
 }
 
 // AppForm is what was typed to get a token for an application, right or wrong,
@@ -47,6 +47,7 @@ type AppTokensPage struct {
 	Resources []AppResource
 	Form      AppForm
 	Problem   *Problem       // why there is no token
+	Run       bool           // somebody came to see how it goes, not for a token
 	Cards     []AppTokenCard // newest first
 	// Identity offers the identity of the machine; IdentityID is its client id,
 	// empty for the system's.

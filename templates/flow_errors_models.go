@@ -84,6 +84,7 @@ type FlowFailuresPage struct {
 	Page
 	Tabs     []NavItem
 	Code     string // filter
+	Missing  string // a reference that was looked for in vain
 	Rows     []FailureRow
 	OlderURL string
 	Later    bool // not the first page

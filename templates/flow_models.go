@@ -212,6 +212,9 @@ func (m FlowMessage) needs() string {
 		}
 	}
 	text := plural(len(m.Parameters), "parameter")
+	if n := counts["–"]; n > 0 {
+		parts = append(parts, strconv.Itoa(n)+" in v1 only")
+	}
 	switch {
 	case len(m.Parameters) == 1:
 		return text + ": " + m.Parameters[0].V2

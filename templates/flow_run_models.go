@@ -29,17 +29,20 @@ type RunLine struct {
 	ID, Title, Failure, Where string
 	StartedAt                 time.Time
 	Outcome                   RunOutcome
+	Shared                    bool
 }
 
 // RunOutcome is how a run ended.
 type RunOutcome struct {
 	Tone    Tone
 	Title   string // such as "Refused by the tenant, as it should be"
-	Text    string
+	Text    []RunPart
 	Refused string // who refused; "" for nobody
 	Code    string
 	Check   string // which check, in a sentence
 	Why     string // why that is good
+	Next    string // what to do, where it was not meant to be refused
+	Mender  string // who does it
 	Message string // address of the message that was refused; ""
 }
 

@@ -11,7 +11,7 @@ import (
 func runSamples() map[string]templ.Component {
 	tabs := []NavItem{{"All flows", FlowsURL, false}, {"My runs", MyRunsURL, true}}
 	text := func(s string) []RunPart { return []RunPart{{s, false}} }
-	outcome := RunOutcome{Tone: ToneSuccess, Title: "Refused by the tenant, as it should be", Text: "The code was used before.", Refused: "Tenant", Code: "AADSTS54005",
+	outcome := RunOutcome{Tone: ToneSuccess, Title: "Refused by the tenant, as it should be", Text: text("The code was used before."), Refused: "Tenant", Code: "AADSTS54005",
 		Check: "A code is good once.", Why: "The second user may be a thief.", Message: RunMessageURL(2)}
 	one := RunPage{Page: samplePage(FlowsURL), Tabs: tabs, ID: "r1", Flow: "code", Title: "Authorization code", Where: "In the sandbox", Failure: "used code",
 		StartedAt: sampleNow, EndsAt: sampleNow.Add(23 * time.Hour), Outcome: outcome, Steps: 2, CanShare: true, Share: "https://portal.example/flows/shared/abc",
@@ -41,7 +41,7 @@ func runSamples() map[string]templ.Component {
 	shared.ID, shared.Share, shared.CanShare, shared.SharedBy = "", "", false, "Dana Reyes (dana@contoso.com)"
 	h := text(hostile)
 	field := []RunField{{Name: hostile, Value: h, Meaning: hostile, Wrong: true}}
-	bad := RunPage{Page: hostilePage(), ID: hostile, Flow: hostile, Title: hostile, Where: hostile, Failure: hostile, Outcome: RunOutcome{Tone: ToneError, Title: hostile, Text: hostile, Refused: hostile, Code: hostile, Check: hostile, Why: hostile, Message: "javascript:alert(1)"},
+	bad := RunPage{Page: hostilePage(), ID: hostile, Flow: hostile, Title: hostile, Where: hostile, Failure: hostile, Outcome: RunOutcome{Tone: ToneError, Title: hostile, Text: h, Refused: hostile, Code: hostile, Check: hostile, Why: hostile, Message: "javascript:alert(1)"},
 		Diagram:      FlowDiagram{Title: hostile, Parties: []string{hostile, "B"}, Arrows: []FlowArrow{{From: 0, To: 1, Label: hostile, URL: "javascript:alert(1)"}}},
 		Correlations: []FlowFact{{hostile, hostile}}, IDs: hostile, Notes: []RunNote{{hostile, hostile, "javascript:alert(1)"}}, Share: hostile, SharedBy: hostile, Told: true, HARURL: "javascript:alert(1)", JSONURL: hostile,
 		Messages: []RunMessage{{Number: 1, From: hostile, To: hostile, Name: hostile, What: hostile, Explained: "javascript:alert(1)", Method: hostile, Address: h, Query: field, Header: field,

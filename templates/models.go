@@ -213,9 +213,12 @@ type MessagePage struct {
 	// Address is the page at which it happened, without its query; CorrelationID is
 	// the identity platform's. Both may be empty.
 	Address, CorrelationID string
-	ExplainURL             string  // what the code means; "" where the page says all
-	Primary                *Action // for example "Try again", only where that can help
-	Secondary              *Action // for example "Use another account"
+	// Wanted is the page that a sign-in was for, LookUpURL where the help desk finds
+	// it if it failed; both may be empty.
+	Wanted, LookUpURL string
+	ExplainURL        string  // what the code means; "" where the page says all
+	Primary           *Action // for example "Try again", only where that can help
+	Secondary         *Action // for example "Use another account"
 }
 
 // SignedOutPage says what ended and what did not.

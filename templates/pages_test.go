@@ -242,7 +242,7 @@ func TestFrame(t *testing.T) {
 
 func TestMessageForTheHelpDesk(t *testing.T) {
 	d := doc(t, "message")
-	want := "Message: You may not use this application\nCode: AADSTS50105\nReference: r-7f3a9c1e52\nTime: 2026-11-21T14:05:00Z\n"
+	want := "Message: You may not use this application\nWhat happened: Your organization allows this portal only to people who were assigned to it, and you are not.\nCode: AADSTS50105\nReference: r-7f3a9c1e52\nTime: 2026-11-21T14:05:00Z\n"
 	if got := d.Find(".help > button[data-copy]").AttrOr("data-copy", ""); got != want {
 		t.Errorf("copied text:\n%s", got)
 	}

@@ -109,11 +109,14 @@ func (v *MessagePage) helpText() string {
 		}
 	}
 	line("Message", v.Heading)
+	line("What happened", v.What)
 	line("Code", v.Code)
 	line("Reference", v.Reference)
 	line("Time", rfc3339(v.At))
 	line("Page", v.Address)
+	line("Wanted", v.Wanted)
 	line("Correlation ID", v.CorrelationID)
+	line("Look it up", v.LookUpURL)
 	return b.String()
 }
 

@@ -148,6 +148,12 @@ func TestTheHelpDeskFindsAFailedSignInByItsReference(t *testing.T) {
 	other.has("main", "None of ours: the browser brought this answer, unverified.")
 	other.has("main", "9ab2c6e0-7d14-4b8a-a5f3-60e81c4d2b00")
 	hugo.get("/flows/failures/7K3M9QX2RB41").want(http.StatusNotFound, "There is nothing here")
+	// As people say codes and references on the telephone.
+	hugo.get("/flows/failures?code=STATE").has("tbody", reference)
+	for _, wrong := range []string{"7K3M9QX2RB41", "7k3m 9qx2 rb41"} {
+		hugo.get("/flows/failures?code="+url.QueryEscape(wrong)).want(http.StatusOK, "Failed sign-ins").has(".card-empty", "No failed sign-in has the reference 7K3M9QX2RB41")
+	}
+	hugo.get("/flows/failures?code=65005").want(http.StatusOK, "Failed sign-ins").has(".filters input", "")
 	hugo.send(visit{to: "/flows/failures?code=+" + strings.ToLower(reference)}).leadsTo("/flows/failures/" + reference)
 	hugo.get("/flows/errors?q=7K3M9QX2RB41").has("#explained", "No failed sign-in has this reference")
 

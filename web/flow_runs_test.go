@@ -59,6 +59,19 @@ func TestFlowsAreRun(t *testing.T) {
 	wrong.has(".panel", "state_unknown")
 	b.get("/account").want(http.StatusOK, "Account") // still who they were
 
+	// What was changed is on the portal's side, so the run says what was expected.
+	changed := b.through(b.post("/flows/sign-in/runs", runForm("tenant", "other-nonce")), dana)
+	expected := changed.text(".panel .fingerprint")
+	if got := changed.text(".params .wrong .fingerprint"); expected == "" || got == "" || got == expected {
+		t.Errorf("expected %q, the token has %q", expected, got)
+	}
+	b.post("/flows/hybrid/runs", runForm("lab", "clock-off")).has(".panel", "ten minutes slow")
+	b.post("/flows/sign-in/runs", runForm("tenant", "expired-token")).want(http.StatusOK, "OpenID Connect sign-in, ID token by form post").has(".flash", "in the sandbox only")
+	file := b.get(changed.url.Path + "/trace.har")
+	if !strings.Contains(file.body, "broken on purpose (Other nonce)") || !strings.Contains(file.header.Get("Content-Disposition"), "sign-in-other-nonce.har") {
+		t.Errorf("the file of a run does not say what it is: %s", file.header.Get("Content-Disposition"))
+	}
+
 	// Step by step, and on a shared screen.
 	path := real.url.Path
 	step := b.get(path + "?step=2")
@@ -106,7 +119,7 @@ func TestFlowsAreRun(t *testing.T) {
 	b.get(path).has(".panel", "It went through")
 
 	// The help desk, by the link, until it is taken back.
-	link := b.post(path+"/share", nil).sel(".code code").Last().Text()
+	link := b.post(path+"/share", nil).sel("[aria-labelledby=shared-title] .code code").Text()
 	share, err := url.Parse(link)
 	if err != nil || !strings.HasPrefix(share.Path, "/flows/shared/") {
 		t.Fatalf("the link is %q", link)
@@ -171,7 +184,7 @@ func TestAttackFlowsAreAimed(t *testing.T) {
 	for name, form := range map[string]url.Values{
 		"another place":           runForm("https://attacker.example", ""),
 		"no place":                {},
-		"a failure of the lab's":  runForm("tenant", "used-code"),
+		"a failure of no flow":    runForm("tenant", "used-code"),
 		"a failure of another":    runForm("lab", "no-mfa"),
 		"hostile text":            runForm("lab", `"><script>alert(1)</script>`),
 		"a failure of two words":  runForm("tenant", "wrong-state x"),

@@ -16,7 +16,7 @@ func TestAttackTheLogOpensNoSharedRun(t *testing.T) {
 	b.signIn(dana)
 	desk.signIn(hugo)
 	path := b.post("/flows/hybrid/runs", runForm("lab", "")).url.Path
-	share, err := url.Parse(b.post(path+"/share", nil).sel(".code code").Last().Text())
+	share, err := url.Parse(b.post(path+"/share", nil).sel("[aria-labelledby=shared-title] .code code").Text())
 	token, ok := strings.CutPrefix(share.Path, "/flows/shared/")
 	if err != nil || !ok || len(token) < 20 {
 		t.Fatalf("the link is %q", share)

@@ -289,8 +289,8 @@ func TestAddressesThatAnswerOtherwise(t *testing.T) {
 		says      string
 	}{
 		http.StatusOK:                 {doctor.Warn, doctor.Warn, "200"},
-		http.StatusUnauthorized:       {doctor.Good, doctor.Good, "wants a token"},
-		http.StatusForbidden:          {doctor.Good, doctor.Good, "wants a token"},
+		http.StatusUnauthorized:       {doctor.Good, doctor.Good, "asks for a token"},
+		http.StatusForbidden:          {doctor.Good, doctor.Good, "asks for a token"},
 		http.StatusNotFound:           {doctor.Warn, doctor.Warn, "404"},
 		http.StatusServiceUnavailable: {doctor.Warn, doctor.Warn, "503"},
 	} {

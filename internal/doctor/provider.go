@@ -30,7 +30,7 @@ func metadataCheck(o *entra.Observation, now time.Time) Check {
 	var mismatch *entra.IssuerMismatch
 	switch {
 	case o.MetadataErr == nil:
-		finding := o.MetadataURL + " answers, and names the issuer " + o.Issuer + "."
+		finding := o.MetadataURL + " answers, and gives the name that is expected: " + o.Issuer + "."
 		if !o.FormPost {
 			return c.bad(finding+" It cannot answer by form_post, and this portal asks for nothing else.", apperr.MenderDeveloper, "Choose a provider that has response_mode=form_post.")
 		}

@@ -140,7 +140,7 @@ func (x *examination) platform(app *graph.Application) Check {
 	case !has(app.RedirectURIs, callback):
 		return c.unknown("The redirect URI is not registered at all.")
 	}
-	return c.good("Web.")
+	return c.good("The registration is of the type Web, as it must be.")
 }
 
 func (x *examination) logoutURL(app *graph.Application) Check {
@@ -195,7 +195,7 @@ func (x *examination) claims(app *graph.Application) Check {
 		}
 	}
 	if len(missing) == 0 {
-		return c.good("There: " + strings.Join(x.wantedClaims(), ", ") + ".")
+		return c.good("Switched on: " + strings.Join(x.wantedClaims(), ", ") + ".")
 	}
 	finding, next := "Missing: "+strings.Join(why, "; ")+".", "Add optional claim › ID: "+strings.Join(missing, ", ")+"."
 	if slices.Contains(missing, "amr") {

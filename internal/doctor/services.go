@@ -82,7 +82,7 @@ func (x *examination) aztsAddress(ctx context.Context) Check {
 	case err != nil:
 		return c.bad(at+" cannot be reached: "+whyUnreachable(err)+".", apperr.MenderDeveloper, compare+" Then check that the portal may open connections to it.")
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		return c.good(at + " answers, and wants a token.")
+		return c.good(at + " answers, and asks for a token, as it should.")
 	case status == http.StatusNotFound:
 		return c.warn(at+" answers 404: there is no AzTS Web API, or its REST API is off.", apperr.MenderAdmin, compare+" Then look at the feature flag "+onDemandFlag+".")
 	case status/100 == 3:
@@ -145,7 +145,7 @@ func (x *examination) services(ctx context.Context) []Check {
 			case err != nil:
 				checks[i] = c.bad(s.address+" cannot be reached: "+whyUnreachable(err)+".", apperr.MenderDeveloper, "Check that the portal may open connections to it.")
 			case status == http.StatusUnauthorized || status == http.StatusForbidden:
-				checks[i] = c.good(s.address + " answers, and wants a token.")
+				checks[i] = c.good(s.address + " answers, and asks for a token, as it should.")
 			case status == http.StatusTooManyRequests, status >= 500:
 				checks[i] = c.warn(fmt.Sprintf("%s answers with the error %d.", s.address, status), apperr.MenderPerson, "Look again in a minute.")
 			default:
@@ -170,7 +170,7 @@ func directoryProblem(c Check, err error) Check {
 		return c.unknown("You have not let this portal read the directory in your name.")
 	case apperr.HasCode(err, graph.CodeDenied):
 		c.Next, c.Mender = "Somebody with a directory role such as Global Reader or Application Administrator can look.", apperr.MenderAdmin
-		return c.unknown("Your account may not read registrations: Microsoft Graph refuses.")
+		return c.unknown("Your account may not read this in the directory: Microsoft Graph refuses.")
 	case apperr.IsKind(err, apperr.NotFound):
 		c.Next, c.Mender = "Ask the owner of the registration.", apperr.MenderAdmin
 		return c.unknown("It is registered in another organization, which alone can see the registration.")

@@ -3,6 +3,7 @@ package doctor
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"azts.internal/portal/internal/apperr"
@@ -45,6 +46,10 @@ func (f Facts) Text() string {
 		"The portal gets a token for you and has the commands: " + f.Portal + "/tokens\n"
 }
 
+// toolNames are the tools that people know, by their client ids (entra.md, well-known
+// ids).
+var toolNames = map[string]string{entra.AzureCLI: "Azure CLI", entra.AzurePowerShell: "Azure PowerShell"}
+
 // admitted notes which clients the AzTS API trusts.
 func (x *examination) admitted(a *access) {
 	switch {
@@ -56,7 +61,13 @@ func (x *examination) admitted(a *access) {
 		x.admits = "No client is on the list: programs and scripts get in with a consent alone."
 	default:
 		const most = 5
-		x.admits = "On the list: " + strings.Join(a.trusted[:min(len(a.trusted), most)], ", ")
+		named := slices.Clone(a.trusted[:min(len(a.trusted), most)])
+		for i, id := range named {
+			if name := toolNames[id]; name != "" {
+				named[i] = name + " (" + id + ")"
+			}
+		}
+		x.admits = "On the list: " + strings.Join(named, ", ")
 		if more := len(a.trusted) - most; more > 0 {
 			x.admits += fmt.Sprintf(" and %d more", more)
 		}
@@ -74,10 +85,10 @@ func (x *examination) steps(r *Report) []Step {
 		{Title: "Switch the REST API on", What: "Set " + onDemandFlag + " to true.", Place: webAPIPlace, State: feature.State, Finding: feature.Finding},
 		{Title: "Tell the Web API its client id", What: "Set " + clientSetting + " to the client id of the Web API's registration.", Place: webAPIPlace,
 			State: feature.State, Finding: "AzTS takes a token for " + x.cfg.AzTSScope + "."},
-		{Title: "Admit the clients", What: "List the client ids of programs under Authorized client applications; let people consent, or grant for everybody.",
+		{Title: "Let programs in", What: "List the client ids of programs under Authorized client applications; let people consent, or grant for everybody.",
 			Place: "Entra admin center › App registrations › the Web API › Expose an API › Authorized client applications",
 			State: consent.State, Finding: strings.TrimSpace(cmp.Or(consent.Finding, "Only a signed-in person can tell.") + " " + x.admits)},
-		{Title: "Hand out the four facts", What: "Give users tenant id, client id, scope and Web API URL.", Place: "below", State: Good, Finding: "All four are known here; they stand below, ready to send."},
+		{Title: "Hand out the four facts", What: "Give users tenant id, client id, scope and Web API URL.", Place: "The four facts, at the end of this page", State: Good, Finding: "All four are known here; they stand below, ready to send."},
 	}
 	if feature.State != Good {
 		steps[1].Finding = "Not seen: " + feature.Finding

@@ -71,6 +71,9 @@ var (
 
 	ownReference = regexp.MustCompile(`(?i)^(?:reference(?: number)?\s*:?\s*)?([0-9a-hjkmnp-tv-z]{12})$`)
 	referenceIn  = regexp.MustCompile(`(?mi)^\s*reference(?: number)?\s*:\s*([0-9A-HJKMNP-TV-Z]{12})\s*$`)
+	// In a sentence or an address it is told from words by its capitals, and it may be
+	// spelled in groups of four, as on the telephone.
+	referenceAmid = regexp.MustCompile(`(?:^|[^0-9A-Za-z])([0-9A-HJKMNP-TV-Z]{4})[ -]?([0-9A-HJKMNP-TV-Z]{4})[ -]?([0-9A-HJKMNP-TV-Z]{4})(?:[^0-9A-Za-z]|$)`)
 
 	ids = []struct {
 		label string
@@ -145,8 +148,17 @@ func reference(text string) string {
 	if m := referenceIn.FindStringSubmatch(text); m != nil {
 		return strings.ToUpper(m[1])
 	}
+	for _, m := range referenceAmid.FindAllStringSubmatch(text, maxAmid) {
+		found := m[1] + m[2] + m[3]
+		if strings.ContainsAny(found, "0123456789") && strings.ContainsAny(found, "ABCDEFGHJKMNPQRSTVWXYZ") && !aadsts.MatchString(found) {
+			return found
+		}
+	}
 	return ""
 }
+
+// maxAmid is how many things that look like a reference are tried in a text.
+const maxAmid = 20
 
 // unescaped returns a text as it is and as it was before it was put into an
 // address, into JSON or into HTML: errors are copied from all of them.

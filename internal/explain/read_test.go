@@ -211,6 +211,13 @@ func TestALongTextIsCutWithAWord(t *testing.T) {
 func TestReferences(t *testing.T) {
 	for text, want := range map[string]string{
 		"7K3M9QX2RB41": "7K3M9QX2RB41", " 7k3m9qx2rb41 ": "7K3M9QX2RB41", "Reference: 7K3M9QX2RB41": "7K3M9QX2RB41",
+		"Hi, I get 7K3M9QX2RB41. Please help!":              "7K3M9QX2RB41",
+		"my reference is 7K3M-9QX2-RB41":                    "7K3M9QX2RB41",
+		"7K3M 9QX2 RB41":                                    "7K3M9QX2RB41",
+		"http://localhost:8080/flows/failures/7K3M9QX2RB41": "7K3M9QX2RB41",
+		"“7K3M9QX2RB41”":                                    "7K3M9QX2RB41",
+		"call 1234 5678 9012 or WXYZ WXYZ WXYZ":             "",
+		"A7K3M9QX2RB41B":                                    "",
 		"Message: x\nCode: state_unknown\nReference: 7K3M9QX2RB41\nTime: 2026-11-21T14:05:00Z": "7K3M9QX2RB41",
 		"7K3M9QX2RB4": "", "7K3M9QX2RB4I": "", "ABCDEFGHJKMN": "", "unauthorized": "", "AADSTS50105": "", "500113500113": "500113500113",
 	} {

@@ -114,7 +114,7 @@ type Record struct {
 
 // Query chooses records of a list.
 type Query struct {
-	Code  string    // "" for all
+	Code  string    // how the code begins; "" for all
 	After time.Time // younger than this
 	// Before and Reference name the last record of the page before; zero for the first.
 	Before    time.Time

@@ -9,7 +9,7 @@ import (
 // tenant (entra.md §2.7), of RFC 6750, or of the portal's own checks.
 var failures = []Failure{
 	{ID: "wrong-state", Title: "Wrong state", What: "The answer carries a state that this browser never sent.", Refuses: Portal,
-		Check: "The state must open a cookie of this browser, before code, token or error are believed.", Code: "state_unknown", Marks: []string{"state"},
+		Check: "The state is a secret that this browser was given at the start. It must come back unchanged; this is checked before anything else is believed.", Code: "state_unknown", Marks: []string{"state"},
 		Why: "Else a stranger could slip in an answer of their own, and you would work in their account without noticing."},
 	{ID: "other-nonce", Title: "Other nonce", What: "The ID token was made for another sign-in: its nonce is another.", Refuses: Portal,
 		Check: "The nonce in the ID token must be the one of this sign-in.", Code: "id_token_nonce", Marks: []string{"nonce"},
@@ -45,8 +45,8 @@ var failures = []Failure{
 		Check: "Conditional Access: the sign-in must have what the policy demands.", Code: "AADSTS50076", Marks: []string{"amr", "prompt", "password"},
 		Why: "A password alone is guessed, fished or reused."},
 	{ID: "clock-off", Title: "Clock ten minutes off", What: "The portal's clock is ten minutes slow, so a fresh token is from the future.", Refuses: Portal,
-		Check: "nbf and iat must not lie ahead by more than five minutes.", Code: "id_token_nbf", Marks: []string{"nbf", "iat"},
-		Why: "Times only mean something where clocks agree. The doctor compares them."},
+		Check: "The token must not come from the future: nbf and iat may lie ahead by five minutes at most.", Code: "id_token_nbf", Marks: []string{"nbf", "iat"},
+		Why: "Times only mean something where clocks agree. The page Health compares them."},
 }
 
 // Failures returns everything that can be done wrong on purpose.

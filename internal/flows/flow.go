@@ -65,6 +65,17 @@ const (
 	InAzure  Place = "azure"  // the machine that this portal runs on, for admins
 )
 
+// Label says where that is.
+func (p Place) Label() string {
+	switch p {
+	case InTenant:
+		return "At your tenant"
+	case InAzure:
+		return "In Azure, as this portal's machine"
+	}
+	return "In the sandbox"
+}
+
 // Group is what people want when they look for a flow.
 type Group string
 

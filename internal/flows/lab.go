@@ -155,6 +155,7 @@ func (l *Lab) Run(ctx context.Context, person access.PersonID, flow Flow, failur
 	}
 	err = script(r, ctx)
 	r.closeProvider()
+	run.changed = r.changed
 	run.finish(r.recorder, err)
 	return run, nil
 }
@@ -212,6 +213,8 @@ type labRun struct {
 	jar    http.CookieJar // of that browser
 	// declines says that the person says no where the tenant asks for consent.
 	declines bool
+	// changed is [Run.changed].
+	changed string
 	// before says that what happens now is not what the run is about.
 	before bool
 

@@ -178,5 +178,10 @@ func formOf(pairs ...string) url.Values {
 	return form
 }
 
+// slowClock says what the clock of a check shows that is behind.
+func slowClock(shows time.Time) string {
+	return "The portal's clock showed " + shows.UTC().Format("15:04:05") + " UTC in this run, ten minutes slow: for it the token comes from the future."
+}
+
 // tenMinutes is how far a clock is off that is to be refused.
 const tenMinutes = 10 * time.Minute

@@ -61,6 +61,7 @@ func (r *labRun) authenticate(ctx context.Context, responseType string, scopes [
 		if _, err := r.portal(tenMinutes); err != nil {
 			return nil, err
 		}
+		r.changed = slowClock(r.clock.Now().Add(-tenMinutes))
 	}
 	params := map[string]string{}
 	if r.breaks("unregistered-redirect") {

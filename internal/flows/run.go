@@ -31,6 +31,10 @@ type Run struct {
 	// who shared it, as people call them.
 	Share    string `json:"share,omitempty"`
 	SharedBy string `json:"sharedBy,omitempty"`
+
+	// changed says what was changed on the side of the check, where what was sent is
+	// as it should be.
+	changed string
 }
 
 // Outcome is how a run ended.
@@ -99,9 +103,19 @@ func (r *Run) lapse(now time.Time) bool {
 // finish notes how a run ended and what was said.
 func (r *Run) finish(recorder *trace.Recorder, err error) {
 	r.Outcome = outcomeOf(r.Flow, r.Failure, r.Place, err)
-	recorder.Finish(r.Outcome.Text)
+	text := r.Outcome.Text
+	if r.changed != "" {
+		text += " " + r.changed
+	}
+	// Whoever finds the file of a run among those of incidents shall see what it is.
+	intro := r.Place.Label()
+	if failure, broken := FindFailure(r.Failure); broken {
+		intro += ", broken on purpose (" + failure.Title + ")"
+	}
+	intro += ": "
+	recorder.Finish(intro + text)
 	r.Trace = recorder.Trace()
-	r.Outcome.Text = r.Trace.Outcome
+	r.Outcome.Text = strings.TrimPrefix(r.Trace.Outcome, intro)
 	r.point()
 }
 
@@ -141,7 +155,7 @@ func outcomeOf(flow, failure string, place Place, err error) Outcome {
 		if broken {
 			return Outcome{Text: "Nobody refused it, though somebody should have."}
 		}
-		return Outcome{Text: "The flow went through.", Expected: true}
+		return Outcome{Text: "Nobody refused anything, and whoever asked has got what it asked for.", Expected: true}
 	}
 	refusal := refusalOf(err)
 	out := Outcome{Refused: refusal.By, Code: refusal.Code, Text: refusal.Text}

@@ -71,7 +71,7 @@ func NewKeeper(records Records, keys *seal.KeyRing, now func() time.Time) (*Keep
 // errNoRun is the same for a run that is not there, that has ended, and that is
 // somebody else's.
 var errNoRun = apperr.New(apperr.NotFound, "run_unknown", "There is no such run, or not any more: runs are kept for 24 hours.").
-	WithNext(apperr.MenderPerson, "Run the flow again.")
+	WithNext(apperr.MenderPerson, "If it is yours, run the flow again. If it is somebody else's, ask them for the link that they get when they share it.")
 
 // place names where a run is sealed: for its owner, and no other.
 func place(kind, id string, owner access.PersonID) string {

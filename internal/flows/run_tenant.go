@@ -132,6 +132,7 @@ func (t *TenantRuns) Finish(ctx context.Context, v Visited) (*Run, error) {
 	switch v.Failure {
 	case "clock-off":
 		now = func() time.Time { return t.Now().Add(-tenMinutes) }
+		run.changed = slowClock(now())
 	case "foreign-audience":
 		clientID = "00000000-0000-4000-8000-000000000000"
 	}
@@ -152,7 +153,7 @@ func (t *TenantRuns) Finish(ctx context.Context, v Visited) (*Run, error) {
 		}
 	}
 	recorder.Add(trace.Exchange{Step: stepIn(f, "authorize", Browser, Tenant), At: v.StartedAt, Method: http.MethodGet, URL: address})
-	identity, err := t.judge(ctx, f, provider, recorder, v)
+	identity, err := t.judge(ctx, f, provider, recorder, run, v)
 	run.finish(recorder, err)
 	if identity != nil && identity.User.ID != v.Owner.ID || ofOther(run.Trace.Tokens, v.Owner) {
 		return nil, ErrOtherAccount
@@ -204,7 +205,7 @@ var errNoSecondFactor = apperr.New(apperr.Forbidden, "mfa_missing", "The ID toke
 	WithNext(apperr.MenderAdmin, "Entra puts amr into ID tokens only where the registration lists it as an optional claim; and a policy, or the demand, has to ask for a second factor.")
 
 // judge is the portal's part of a visit.
-func (t *TenantRuns) judge(ctx context.Context, f Flow, provider *entra.Provider, recorder *trace.Recorder, v Visited) (*entra.Identity, error) {
+func (t *TenantRuns) judge(ctx context.Context, f Flow, provider *entra.Provider, recorder *trace.Recorder, run *Run, v Visited) (*entra.Identity, error) {
 	form := url.Values{}
 	for name, values := range v.Form {
 		form[name] = slices.Clone(values)
@@ -246,6 +247,8 @@ func (t *TenantRuns) judge(ctx context.Context, f Flow, provider *entra.Provider
 	switch v.Failure {
 	case "other-nonce":
 		pending.Nonce = newID()
+		recorder.Secret(trace.Nonce, pending.Nonce)
+		run.changed = "The portal expected the nonce " + pending.Nonce + ": that is what was changed."
 	case "wrong-verifier":
 		pending.Verifier = strings.Repeat("x", 43)
 		recorder.Secret(trace.Verifier, pending.Verifier)

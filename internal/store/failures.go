@@ -60,7 +60,7 @@ func (db *DB) Failures(ctx context.Context, q failures.Query) ([]failures.Record
 	}
 	where, args := "", []any{micros(q.After), before, q.Reference}
 	if q.Code != "" {
-		where, args = " AND code = $4", append(args, q.Code)
+		where, args = " AND substr(code, 1, length($4)) = $4", append(args, q.Code)
 	}
 	rows, err := db.query(ctx, "SELECT reference, at, code, begun FROM sign_in_failures WHERE at > $1 AND (at < $2 OR at = $2 AND reference < $3)"+where+
 		" ORDER BY at DESC, reference DESC "+limitTo(q.Limit), args...)

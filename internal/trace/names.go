@@ -27,6 +27,7 @@ const (
 	Nonce        Kind = "nonce"
 	SessionID    Kind = "session id"
 	PrivateKey   Kind = "private key"
+	LoginHint    Kind = "login hint" // as the claim has it
 	Secret       Kind = "secret" // of another kind
 )
 
@@ -119,6 +120,9 @@ func sensitiveWord(name []byte, where standing) (Kind, need) {
 	}
 	if kind, found := names[string(key)]; found {
 		return kind, always
+	}
+	if string(key) == "loginhint" || string(key) == "logouthint" {
+		return LoginHint, ifOpaque // an account is no secret, what Entra makes of it is half the token
 	}
 	if kind, found := inParameters[string(key)]; found {
 		switch {

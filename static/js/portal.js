@@ -92,7 +92,7 @@ for (const el of kinds) el.addEventListener('toggle', () => { if (el.open) remem
 
 // One page needs each, so the others do not load it.
 if (document.getElementById('inspect')) import('./inspect.js').then((inspector) => inspector.start());
-if (document.querySelector('form[data-poll]')) import('./flow.js').then((flow) => flow.start());
+if (document.querySelector('form[data-flow], form[data-poll], .run-steps')) import('./flow.js').then((flow) => flow.start(() => keysOn.checked));
 if (document.querySelector('[data-schedule]')) import('./schedule.js').then((form) => form.start());
 
 // Who wants to be told of a scan's end is told on every page.
