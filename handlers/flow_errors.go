@@ -234,7 +234,7 @@ func errorCard(e explain.Entry) templates.ErrorCard {
 }
 
 func cardOf(code, oauth, meaning, next string, origin entra.Origin, mender apperr.Mender, retry bool) templates.ErrorCard {
-	card := templates.ErrorCard{Code: code, Error: oauth, Meaning: meaning, Next: next, Mender: who[mender], Retry: retry}
+	card := templates.ErrorCard{Code: code, Error: oauth, Meaning: meaning, Next: next, Mender: who[mender], Place: entra.CodePlace(code), Retry: retry}
 	switch {
 	case retry:
 		card.Try = "Can help: the same can succeed next time."

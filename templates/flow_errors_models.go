@@ -52,6 +52,7 @@ type ErrorCard struct {
 	Code, Error         string
 	Meaning, Next       string
 	Mender, Origin, Try string
+	Place               string // where that is mended; ""
 	Retry               bool
 }
 

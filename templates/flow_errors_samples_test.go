@@ -13,7 +13,7 @@ func sampleErrorGroups() []ErrorGroup {
 }
 
 func sampleErrorCard() ErrorCard {
-	return ErrorCard{Code: "AADSTS70008", Error: "invalid_grant", Meaning: "Your sign-in has run out.", Next: "Sign in again.", Mender: "The person who sees it.",
+	return ErrorCard{Code: "AADSTS70008", Error: "invalid_grant", Meaning: "Your sign-in has run out.", Next: "Sign in again.", Mender: "The person who signs in.", Place: "Entra admin center › Users",
 		Origin: "The token endpoint.", Try: "Can help: the same can succeed next time.", Retry: true}
 }
 

@@ -24,6 +24,7 @@ func TestTheDeskExplainsToEverybody(t *testing.T) {
 	to := b.send(visit{to: "/flows/errors", form: url.Values{"text": {"  AADSTS50105 "}}}).leadsTo("/flows/errors?q=AADSTS50105")
 	b.get(to.String()).want(http.StatusOK, "Explain an error").has("#explained .error-card", "not assigned to this app")
 	b.get("/flows/errors?q=50105").has("#explained", "AADSTS50105")
+	b.get("/flows/errors?q=50105").has("#explained", "Enterprise applications › the app › Users and groups")
 	b.get("/flows/errors?q=conditional+access").has("#explained", "AADSTS53003")
 	b.get("/flows/errors?q=state_unknown").has("#explained", "not started in this browser")
 	b.get("/flows/errors?q=invalid_grant").has("#explained", "run out")

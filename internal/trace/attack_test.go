@@ -112,3 +112,22 @@ func TestCoverage(t *testing.T) {
 		}
 	}
 }
+
+// TestALoginHintIsNoHalfToken: what Entra makes of an account is hidden whole, though
+// its letters are in the token too; an account that a person typed is not.
+func TestALoginHintIsNoHalfToken(t *testing.T) {
+	const hint = "O.CiQ0YTgzZjVjMDYtMTJkNy00ZTliLWIwYzQtNjdmMWUyZDk1YTM4EiQ3YzllMWI0Mi0zZDU4"
+	r := New(Options{Now: clock(), Random: chance()})
+	r.Add(Exchange{Method: http.MethodGet, URL: "https://login.example/authorize?login_hint=dana%40contoso.com&logout_hint=" + hint})
+	r.Add(Exchange{Method: http.MethodPost, URL: "https://portal.example/cb", Header: http.Header{"Content-Type": {formType}},
+		Body: []byte("id_token=" + jwt(`{"sub":"dana","login_hint":"`+hint+`"}`))})
+	got := r.Trace()
+	if address := got.Messages[0].Request.URL; !strings.Contains(address, "login_hint=dana%40contoso.com") || strings.Contains(address, hint[:12]) {
+		t.Errorf("the address: %s", address)
+	}
+	for _, c := range got.Tokens[0].Claims {
+		if c.Name == "login_hint" && !isFingerprint([]byte(strings.Trim(c.Value, `"`))) {
+			t.Errorf("the claim: %s", c.Value)
+		}
+	}
+}

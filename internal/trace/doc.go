@@ -26,10 +26,10 @@
 //   - sid and session_state: they end a session without a cookie (entra.md §5.2).
 //   - user codes: who reads one in time connects the device with an account of
 //     their own. The page that asks for it shows it, the trace does not.
+//   - login_hint and logout_hint as Entra makes them: half of their letters are the
+//     token's.
 //   - code_challenge, where the method is not S256: then it is the verifier.
 //
-// A claim that happens to have the same base64 in it as its token, as login_hint
-// does, is redacted in part: no exception is worth one more rule to be wrong.
 //
 // What stays: names, addresses of people and of machines, object ids. A trace
 // belongs to the person whose sign-in it is, who may share it; it is personal data.

@@ -28,7 +28,7 @@ const (
 	SessionID    Kind = "session id"
 	PrivateKey   Kind = "private key"
 	LoginHint    Kind = "login hint" // as the claim has it
-	Secret       Kind = "secret" // of another kind
+	Secret       Kind = "secret"     // of another kind
 )
 
 // place where a name and a value stand.
