@@ -53,6 +53,12 @@ func walkRuns(t *testing.T, b *chromium.Browser, scripts bool) {
 		t.Error("a shared screen shows whose it is")
 	}
 	look("a run on a shared screen")
+	if scripts { // keys turn the pages, and end it
+		v.Follow(func() { v.Type(chromium.ArrowRight) })
+		v.has(".card-head", "Message 3 of")
+		v.Follow(func() { v.Type(chromium.ArrowLeft) })
+		v.has(".card-head", "Message 2 of")
+	}
 	v.Follow(func() { v.Press("End presenting") })
 	v.Follow(func() { v.Press("All at once") })
 	v.Follow(func() { v.Click(`form[action$="/share"] button`) })

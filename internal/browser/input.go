@@ -56,10 +56,12 @@ func (tab *Tab) click(what, element string) {
 
 // Keys of a keyboard that have no letter.
 const (
-	TabKey = kb.Tab
-	Enter  = kb.Enter
-	Escape = kb.Escape
-	Space  = " "
+	TabKey     = kb.Tab
+	Enter      = kb.Enter
+	ArrowLeft  = kb.ArrowLeft
+	ArrowRight = kb.ArrowRight
+	Escape     = kb.Escape
+	Space      = " "
 )
 
 // Type presses keys, one after the other.

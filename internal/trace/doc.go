@@ -30,7 +30,6 @@
 //     token's.
 //   - code_challenge, where the method is not S256: then it is the verifier.
 //
-//
 // What stays: names, addresses of people and of machines, object ids. A trace
 // belongs to the person whose sign-in it is, who may share it; it is personal data.
 package trace
