@@ -31,17 +31,14 @@ func (p *photographer) scanned() {
 		p.Heading(page.heading)
 		p.take(page.name, true)
 	}
-	// A flow that was broken on purpose, and the message that was refused on a shared
-	// screen.
+	// A flow that was broken on purpose, also for a shared screen.
 	p.visit("/flows/hybrid")
 	chromium.Eval[bool](p.Tab, `(document.querySelector('select[name=failure]').value = 'other-nonce') !== ''`)
 	p.Follow(func() { p.Press("Run") })
 	p.has(".panel", "as it should be")
 	p.take("flow-run", true)
-	refused := chromium.Eval[string](p.Tab, `document.querySelector('.flow-message.failed .step').textContent`)
-	run := chromium.Eval[string](p.Tab, `location.pathname`)
-	p.visit(run + "?present=1&step=" + refused)
-	p.has(".run-steps", "Next message")
+	p.Follow(func() { p.Press("Present") })
+	p.has(".present", "Refused by the portal")
 	p.take("flow-present", false)
 	p.visit("/")
 }
