@@ -340,6 +340,39 @@ func TestAttackMetadataOfADeviceAimsElsewhere(t *testing.T) {
 	}
 }
 
+// TestAttackCodesThatNobodyCouldEnter: what a tenant answers is neither kept nor shown
+// without a bound.
+func TestAttackCodesThatNobodyCouldEnter(t *testing.T) {
+	const metadata = `{"device_authorization_endpoint":"https://login.invalid/d","token_endpoint":"https://login.invalid/t"}`
+	for name, answer := range map[string]string{
+		"a long code":    `{"user_code":"` + strings.Repeat("A", 5000) + `","device_code":"d","verification_uri":"https://login.invalid/"}`,
+		"no code":        `{"device_code":"d","verification_uri":"https://login.invalid/"}`,
+		"no device code": `{"user_code":"ABC","verification_uri":"https://login.invalid/"}`,
+		"a long address": `{"user_code":"ABC","device_code":"d","verification_uri":"https://login.invalid/` + strings.Repeat("a", 5000) + `"}`,
+		"a script":       `{"user_code":"ABC","device_code":"d","verification_uri":"javascript:alert(1)"}`,
+	} {
+		w := newTenant(t)
+		w.MetadataURL = "https://login.invalid/.well-known/openid-configuration"
+		w.Client = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			text := answer
+			if r.Method == http.MethodGet {
+				text = metadata
+			}
+			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(text)), Request: r}, nil
+		})}
+		run, err := w.BeginDevice(t.Context())
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		switch {
+		case strings.Contains(name, "code") && (run.Waits != nil || run.Outcome.Code != "device_code_malformed"):
+			t.Errorf("%s: %+v", name, run.Outcome)
+		case !strings.Contains(name, "code") && (run.Waits == nil || run.Waits.Address != ""):
+			t.Errorf("%s: %+v", name, run.Waits)
+		}
+	}
+}
+
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
