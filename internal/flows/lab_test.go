@@ -54,7 +54,7 @@ func (v visits) Take(ctx context.Context, jar http.CookieJar, state string) erro
 	return err
 }
 
-func newLab(t *testing.T, box func(func() time.Time) (*flows.Box, error)) *flows.Lab {
+func newLab(t testing.TB, box func(func() time.Time) (*flows.Box, error)) *flows.Lab {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	db, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "portal.db"), time.Now, log)
