@@ -54,8 +54,11 @@ func walkRuns(t *testing.T, b *chromium.Browser, scripts bool) {
 	}
 	look("a run on a shared screen")
 	if scripts { // keys turn the pages, and end it
+		ready := func() { v.Wait("the keys", `!document.querySelector('[data-keys]').hidden`) }
+		ready()
 		v.Follow(func() { v.Type(chromium.ArrowRight) })
 		v.has(".card-head", "Message 3 of")
+		ready()
 		v.Follow(func() { v.Type(chromium.ArrowLeft) })
 		v.has(".card-head", "Message 2 of")
 	}

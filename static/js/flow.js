@@ -31,6 +31,7 @@ function turn(keysWanted) {
     if (e.target.closest('input, textarea, select, dialog, .diagram, pre')) return;
     document.querySelector(keys[e.key])?.click();
   });
+  document.querySelector('[data-keys]').hidden = !keysWanted();
 }
 
 // ask asks once an interval. That is no sign of its own person.
